@@ -1,0 +1,1 @@
+"""The streaming layer between language models and the people who read them."""

@@ -1,0 +1,1 @@
+"""Layer 5: our own readers, for Python scripts and services."""

@@ -1,0 +1,101 @@
+"""Merge adjacent deltas of one part, so that a batch becomes few events.
+
+Merging changes how many events there are, never what they fold to. Only
+neighbours merge: nothing is reordered, and nothing merges across another event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from tickertape.core.events import (
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+)
+from tickertape.core.record import Record
+
+MAX_DELTA_CHARS = 16_384
+"""A merged delta stops growing here, so that no event becomes a burden to a reader."""
+
+
+def coalesce(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events with adjacent deltas of one part merged."""
+    if len(events) < 2:
+        return events
+    return [merge(group) for group in _groups(events, events)]
+
+
+def coalesce_records(records: Sequence[Record]) -> Sequence[Record]:
+    """Return the records with adjacent deltas of one part merged.
+
+    A merged record bears the offset of its last part: a reader that has applied
+    it has applied everything up to there.
+    """
+    if len(records) < 2:
+        return records
+    merged: list[Record] = []
+    for group in _groups(records, [record.event for record in records]):
+        last = group[-1]
+        if len(group) > 1:
+            event = merge([record.event for record in group])
+            last = Record(last.offset, event, last.epoch, last.appended_at)
+        merged.append(last)
+    return merged
+
+
+_T = TypeVar("_T")
+
+
+def _groups(items: Sequence[_T], events: Sequence[Event]) -> list[Sequence[_T]]:
+    """Cut `items` into runs whose events (index for index) are one part's deltas."""
+    groups: list[Sequence[_T]] = []
+    first, size = 0, 0
+    for index, event in enumerate(events):
+        if index > first and not (
+            _continues(events[index - 1], event) and size + delta_chars(event) <= MAX_DELTA_CHARS
+        ):
+            groups.append(items[first:index])
+            first, size = index, 0
+        size += delta_chars(event)
+    groups.append(items[first:])
+    return groups
+
+
+def delta_chars(event: Event) -> int:
+    """Return how much text an event brings, in characters; 0 when it is no delta."""
+    if type(event) in {TextDelta, ReasoningDelta, RefusalDelta}:
+        return len(event.text)  # type: ignore[union-attr]
+    return len(event.arguments) if type(event) is ToolCallDelta else 0
+
+
+def _continues(before: Event, event: Event) -> bool:
+    kind = type(event)
+    if kind is not type(before):
+        return False
+    if kind is ToolCallDelta:
+        assert isinstance(before, ToolCallDelta)
+        assert isinstance(event, ToolCallDelta)
+        starts_anew = event.id is not None or event.name is not None
+        return not starts_anew and (before.choice, before.index) == (event.choice, event.index)
+    return kind in {TextDelta, ReasoningDelta, RefusalDelta} and before.choice == event.choice  # type: ignore[union-attr]
+
+
+def merge(group: Sequence[Event]) -> Event:
+    """Return one event for deltas of one part."""
+    first = group[0]
+    if len(group) == 1:
+        return first
+    if isinstance(first, ToolCallDelta):
+        return ToolCallDelta(
+            index=first.index,
+            id=first.id,
+            name=first.name,
+            arguments="".join([delta.arguments for delta in group]),  # type: ignore[union-attr]
+            choice=first.choice,
+        )
+    assert isinstance(first, TextDelta | ReasoningDelta | RefusalDelta)
+    return type(first)("".join([delta.text for delta in group]), first.choice)  # type: ignore[union-attr]

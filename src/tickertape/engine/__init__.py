@@ -1,0 +1,1 @@
+"""Layer 3: runs. The only layer that starts tasks."""

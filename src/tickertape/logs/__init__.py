@@ -1,0 +1,1 @@
+"""Layer 2: the append-only log of each run's events."""

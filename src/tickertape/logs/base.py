@@ -1,0 +1,127 @@
+"""The log: what the engine asks of one, and what every log promises.
+
+A log keeps, for each run, an append-only sequence of records.
+
+- *Dense.* Offsets go 0, 1, 2 … without gaps; the end offset is the next one.
+- *All or none.* An append stores all of its events, or raises and stores none.
+- *Acknowledged is kept.* What `append` returned for can be read from then on, by
+  every reader, as long as the run is kept.
+- *Closed is closed.* `RunEnded` closes the run in the same step; nothing follows.
+- *Started once.* One owner's idempotency key names one run, however many start it.
+- *Fenced.* An append from an older epoch is refused.
+- *Kept, then trimmed.* A closed run is kept for the log's retention time, then
+  trimmed whole; reading it afterwards says so.
+
+Knows no transport and no kind of client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tickertape.core.events import CancelledBy, Event, RunStarted
+from tickertape.core.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create` did."""
+
+    run_id: str
+    """The new run's, or that of the run which the idempotency key already named."""
+    epoch: int
+    """The writer's epoch; meaningless unless `is_new`."""
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one read found: records in order, all of them after the cursor."""
+
+    records: Sequence[Record]
+    is_closed: bool
+    """The run has ended, and nothing comes after these records."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """What a log knows of a run without reading its records."""
+
+    run_id: str
+    owner: str | None
+    end_offset: int
+    is_closed: bool
+    cancel_requested_by: CancelledBy | None
+
+
+class Watch(Protocol):
+    """A wake-up that was asked for."""
+
+    def close(self) -> None:
+        """Call no more. Safe to repeat."""
+
+
+class EventLog(Protocol):
+    """A place that keeps runs. Safe for use by many tasks of one event loop."""
+
+    async def create(
+        self,
+        started: RunStarted,
+        *,
+        owner: str | None = None,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Created:
+        """Create the run with `started` as its first record, or join an earlier one.
+
+        The key counts per owner. Key and run are stored in one step.
+
+        Raises:
+            IdempotencyConflict: the key's run was started with another fingerprint.
+        """
+
+    async def append(self, run_id: str, events: Sequence[Event], *, epoch: int) -> int:
+        """Append events in order and return the run's end offset.
+
+        Raises:
+            StaleEpoch: a newer lease exists; stop writing.
+            LogClosed: the run has ended.
+            UnknownRun, RunTrimmed: the run is not, or no longer, here.
+        """
+
+    async def read(self, run_id: str, *, after: int, limit: int = 1024) -> Slice:
+        """Return at most `limit` records with offsets above `after`.
+
+        Raises:
+            CursorBeyondEnd: `after` was never written.
+            UnknownRun, RunTrimmed: the run is not, or no longer, here.
+        """
+
+    async def head(self, run_id: str) -> RunHead:
+        """Return what is known of the run.
+
+        Raises:
+            UnknownRun, RunTrimmed: the run is not, or no longer, here.
+        """
+
+    def watch(self, run_id: str, wake: Callable[[], None]) -> Watch:
+        """Call `wake` after each append to the run, in the event loop's thread.
+
+        `wake` must not block or raise. It may be called without cause, and once
+        for many appends; never is one left out. Watch first, then read.
+        """
+
+    async def request_cancel(self, run_id: str, by: CancelledBy) -> None:
+        """Ask the run's writer, wherever it is, to cancel. Safe to repeat; the first one counts.
+
+        Raises:
+            UnknownRun, RunTrimmed: the run is not, or no longer, here.
+        """
+
+    def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> Watch:
+        """Call `told(run_id, by)` for every cancel request that this process should know of."""
+
+    async def close(self) -> None:
+        """Release what the log holds. Runs stay as they are."""

@@ -1,0 +1,1 @@
+"""Layer 2: a provider's stream → events."""

@@ -1,0 +1,76 @@
+"""What the engine asks of a provider, and of a translator that needs no socket.
+
+Knows no protocol and opens nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tickertape.core.events import Event, RunError
+from tickertape.core.request import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """A provider's stream is over: with an error, or (None) as it should be."""
+
+    error: RunError | None = None
+    detail: str = ""
+    """The provider's own words, for operators only (P10)."""
+
+
+class Translator(Protocol):
+    """One provider stream's bytes → events. One for each stream; needs no socket.
+
+    It never raises for what the provider sends: bad bytes become an `end` with
+    an error, and the events before them are kept.
+    """
+
+    end: StreamEnd | None
+    """None while the stream goes on. Once set, feed nothing more."""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events completed by `chunk`, possibly none.
+
+        Any split of the stream's bytes gives the same events. Sets `end` when
+        the stream says that it is over.
+        """
+
+    def close(self) -> list[Event]:
+        """Take the end of file: return what was held back, and set `end`.
+
+        Where the stream never said how it ended, `end` has the error
+        `truncated`. Safe to call when `end` is set already: changes nothing.
+        """
+
+
+class ProviderStream(Protocol):
+    """An answer being received. Owned by one task; closed by it in every case."""
+
+    translator: Translator
+
+    async def read(self) -> bytes:
+        """Return the next bytes, whatever has arrived; `b""` at the end of file.
+
+        Raises:
+            ProviderError: the connection broke (`truncated`).
+        """
+
+    async def close(self) -> None:
+        """Close the connection, which makes the provider stop. Safe to repeat."""
+
+
+class Provider(Protocol):
+    """Where a model answers."""
+
+    name: str
+    """What it is called in `RunStarted.provider`, and before the slash of a model's name."""
+
+    async def open(self, request: ChatRequest) -> ProviderStream:
+        """Send the request and return its answer once the status is known.
+
+        Raises:
+            ProviderError: not reached, or refused. Nothing stays open.
+        """

@@ -1,0 +1,1 @@
+"""Layer 5: what we test with, shipped for users' tests too."""

@@ -1,0 +1,1 @@
+"""Layer 4: events → the bytes that a kind of client expects."""
