@@ -82,17 +82,26 @@ class EventLog(Protocol):
             IdempotencyConflict: the key's run was started with another fingerprint.
         """
 
+    async def find(
+        self, idempotency_key: str, *, owner: str | None = None, fingerprint: str = ""
+    ) -> str | None:
+        """Return the run that the owner's key names, if there is one.
+
+        Raises:
+            IdempotencyConflict: the key's run was started with another fingerprint.
+        """
+
     async def append(self, run_id: str, events: Sequence[Event], *, epoch: int) -> int:
         """Append events in order and return the run's end offset.
 
         Raises:
-            StaleEpoch: a newer lease exists; stop writing.
+            StaleEpoch: this is not the epoch of the run's lease; stop writing.
             LogClosed: the run has ended.
             UnknownRun, RunTrimmed: the run is not, or no longer, here.
         """
 
     async def read(self, run_id: str, *, after: int, limit: int = 1024) -> Slice:
-        """Return at most `limit` records with offsets above `after`.
+        """Return the first `limit` records after `after`; fewer only where there are no more yet.
 
         Raises:
             CursorBeyondEnd: `after` was never written.
@@ -122,6 +131,13 @@ class EventLog(Protocol):
 
     def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> Watch:
         """Call `told(run_id, by)` for every cancel request that this process should know of."""
+
+    async def check(self) -> None:
+        """Return if the log can be reached and written now.
+
+        Raises:
+            LogError: it can't; the message says why.
+        """
 
     async def close(self) -> None:
         """Release what the log holds. Runs stay as they are."""

@@ -58,8 +58,12 @@ class ProviderStream(Protocol):
             ProviderError: the connection broke (`truncated`).
         """
 
-    async def close(self) -> None:
-        """Close the connection, which makes the provider stop. Safe to repeat."""
+    def close(self) -> None:
+        """Close the connection, which makes the provider stop. Safe to repeat.
+
+        May be called by another task while one waits in `read`: that read then
+        ends at once, with `b""` or a `ProviderError`.
+        """
 
 
 class Provider(Protocol):

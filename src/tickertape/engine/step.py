@@ -1,0 +1,236 @@
+"""One provider call as batches of events, under deadlines, that can be cancelled.
+
+Knows no log and no reader: the writer puts the batches into a log, a script
+reads them as they are. A step never raises for what a provider does. It always
+ends in exactly one `RunEnded`.
+
+How it stops: cancel and deadlines close the provider's connection, which ends
+the read that waits on it. So the hot path has no task, no timer and no scope of
+its own for each read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final, TypeAlias, assert_never
+
+from tickertape.core.coalesce import coalesce
+from tickertape.core.deadlines import Deadlines, Progress, next_deadline
+from tickertape.core.errors import ProviderError
+from tickertape.core.events import (
+    CancelledBy,
+    ChoiceFinished,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    RunEnded,
+    RunError,
+    RunStarted,
+    TextDelta,
+    Timings,
+    ToolCallDelta,
+)
+from tickertape.core.request import ChatRequest
+from tickertape.core.run_state import RunState
+from tickertape.providers.base import Provider, ProviderStream, StreamEnd
+
+logger = logging.getLogger("tickertape.engine")
+
+_PROGRESS: Final = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta})
+
+_End: TypeAlias = StreamEnd | CancelledBy
+
+
+class Step:
+    """One provider call. Pull its batches with `next`; always `close` it."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        request: ChatRequest,
+        *,
+        started: RunStarted,
+        deadlines: Deadlines,
+    ) -> None:
+        self.state = RunState()
+        """The fold of what `next` has returned."""
+        self.detail = ""
+        """The provider's own words about its failure, for operators only (P10)."""
+        self._provider = provider
+        self._request = request
+        self._deadlines = deadlines
+        self._stream: ProviderStream | None = None
+        self._opening: asyncio.Timeout | None = None
+        self._stop: CancelledBy | RunError | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._progress = Progress(self._loop.time())
+        self.state.apply(started)
+
+    async def next(self) -> Sequence[Event]:
+        """Return the next events; the last batch ends with `RunEnded`, then come empty ones."""
+        if self.state.ended is not None:
+            return ()
+        received, end = await self._receive()
+        events = coalesce(received)
+        for event in events:
+            self.state.apply(event)
+        self._note_progress(events)
+        if end is not None:
+            ended = self._end(end)
+            self.state.apply(ended)
+            events = [*events, ended]
+            self.close()
+        return events
+
+    def cancel(self, by: CancelledBy) -> None:
+        """Stop the provider; `next` then returns `RunEnded`. The first stop counts."""
+        self._interrupt(by)
+
+    def close(self) -> None:
+        """Close the provider's connection. Safe to repeat."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._stream is not None:
+            self._stream.close()
+
+    async def _receive(self) -> tuple[list[Event], _End | None]:
+        """Return what one read brings, and how the stream ended if it did."""
+        try:
+            while True:
+                stream = self._stream or await self._open()
+                stop = self._stopped()
+                if stream is None or stop is not None:
+                    return self._close_early()
+                chunk = await stream.read()
+                if not chunk and self._stopped() is not None:
+                    return self._close_early()
+                translator = stream.translator
+                events = translator.feed(chunk) if chunk else translator.close()
+                if events or translator.end is not None:
+                    return events, translator.end
+        except ProviderError as error:
+            return self._broke_off(error)
+        except Exception:
+            logger.exception("a provider call failed through a fault of ours")
+            return [], StreamEnd(INTERNAL)
+
+    async def _open(self) -> ProviderStream | None:
+        """Open the stream; None when a cancel or a deadline came first."""
+        self._watch_deadlines()
+        if self._stopped() is not None:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._opening:
+                self._stream = await self._provider.open(self._request)
+        except TimeoutError:
+            if self._stopped() is None:
+                raise
+        finally:
+            self._opening = None
+        return self._stream
+
+    def _broke_off(self, error: ProviderError) -> tuple[list[Event], _End]:
+        """Decide what a broken connection means: the end may have come before it broke."""
+        if self._stopped() is not None:
+            return self._close_early()
+        reason = RunError(code=error.code, message=str(error), is_retryable=error.is_retryable)
+        if self._stream is None:
+            return [], StreamEnd(reason, error.detail)
+        translator = self._stream.translator
+        events = translator.close()
+        is_whole = translator.end == StreamEnd()
+        return events, StreamEnd() if is_whole else StreamEnd(reason, error.detail)
+
+    def _close_early(self) -> tuple[list[Event], _End]:
+        """End because we stopped it, unless the answer was whole and only its end was missing."""
+        stop = self._stopped()
+        assert stop is not None
+        if self._stream is None:
+            return [], stop
+        translator = self._stream.translator
+        events = translator.close()
+        return events, StreamEnd() if translator.end == StreamEnd() else stop
+
+    def _stopped(self) -> _End | None:
+        """Return how the step ends because it was interrupted; None while it was not."""
+        return StreamEnd(self._stop) if isinstance(self._stop, RunError) else self._stop
+
+    def _end(self, end: _End) -> RunEnded:
+        state, choice = self.state, self.state.choices.get(0)
+        error: RunError | None = None
+        cancelled_by: CancelledBy | None = None
+        match end:
+            case StreamEnd():
+                error = end.error
+                self.detail = end.detail
+            case "user" | "abandoned" | "shutdown":
+                cancelled_by = end
+            case _:
+                assert_never(end)
+        return RunEnded(
+            outcome="failed" if error else "cancelled" if cancelled_by else "completed",
+            length=state.length,
+            timings=self._timings(),
+            finish_reason=choice.finish_reason if choice else None,
+            raw_finish_reason=choice.raw_finish_reason if choice else None,
+            usage=state.usage,
+            error=error,
+            cancelled_by=cancelled_by,
+        )
+
+    def _timings(self) -> Timings:
+        progress = self._progress
+        first_s = (
+            None if progress.first_at_s is None else progress.first_at_s - progress.started_at_s
+        )
+        return Timings(
+            first_progress_s=None if first_s is None else round(first_s, 6),
+            duration_s=round(self._loop.time() - progress.started_at_s, 6),
+        )
+
+    def _note_progress(self, events: Sequence[Event]) -> None:
+        progress = self._progress
+        for event in events:
+            if type(event) in _PROGRESS:
+                progress.latest_at_s = self._loop.time()
+                if progress.first_at_s is None:
+                    progress.first_at_s = progress.latest_at_s
+                    self._watch_deadlines()
+            elif type(event) is ChoiceFinished and self._has_finished():
+                progress.finished_at_s = self._loop.time()
+                self._watch_deadlines()
+
+    def _has_finished(self) -> bool:
+        return all(choice.finish_reason for choice in self.state.choices.values())
+
+    def _watch_deadlines(self) -> None:
+        """Look at the clock when the next deadline can pass first.
+
+        A delta only moves that deadline back, so it needs no new timer. Called
+        again where the next deadline may come sooner: another limit counts now.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = next_deadline(self._deadlines, self._progress)
+        if self._loop.time() >= deadline.at_s:
+            self._interrupt(deadline.error)
+        else:
+            self._timer = self._loop.call_at(deadline.at_s, self._watch_deadlines)
+
+    def _interrupt(self, stop: CancelledBy | RunError) -> None:
+        if self._stop is not None:
+            return
+        self._stop = stop
+        if self._stream is not None:
+            self._stream.close()
+        elif self._opening is not None:
+            self._opening.reschedule(self._loop.time())
+
+
+INTERNAL: Final = RunError(
+    code="internal", message="Something went wrong on the server. Try again.", is_retryable=True
+)

@@ -1,0 +1,119 @@
+"""One subscriber: replay the log after a cursor, then follow it.
+
+A subscriber is a cursor and a wake-up, never a queue. It pulls when its reader
+can take more; a slow one simply reads larger, merged batches later, and costs
+the run nothing (P6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from tickertape.core.coalesce import coalesce_records
+from tickertape.core.record import BEGINNING, Record
+from tickertape.logs.base import EventLog
+
+READ_LIMIT: Final = 256
+"""Records in one read: bounds what a reader that is far behind costs at a time."""
+
+
+class Tail:
+    """A run's records after a cursor, in order, each once, merged where they had to wait.
+
+    `watch` first, with the run known to exist. Used by one task; `close` may come from another.
+    """
+
+    def __init__(
+        self, log: EventLog, run_id: str, *, after: int = BEGINNING, heartbeat_s: float = 15.0
+    ) -> None:
+        self.cursor = after
+        """The offset of the last record that `next` has returned."""
+        self.is_over = False
+        """Nothing more comes: the run has closed and all was returned, or the tail was closed."""
+        self._log = log
+        self._run_id = run_id
+        self._heartbeat_s = heartbeat_s
+        self._loop = asyncio.get_running_loop()
+        self._is_behind = True
+        self._is_closed = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._returned_at_s = self._loop.time()
+        self._watch = log.watch(run_id, self._wake)
+        self._timer = self._loop.call_later(heartbeat_s, self._beat)
+
+    async def next(self) -> Sequence[Record]:
+        """Return the next records; none when a heartbeat is due, or when it `is_over`.
+
+        Raises:
+            CursorBeyondEnd, RunTrimmed: as `EventLog.read`.
+        """
+        records: Sequence[Record] = ()
+        while not self.is_over:
+            if self._is_behind:
+                self._is_behind = False
+                records = await self._read()
+                if records or self.is_over:
+                    break
+            elif not await self._wait():
+                break
+        self._returned_at_s = self._loop.time()
+        return records
+
+    def close(self) -> None:
+        """Leave. A waiting `next` returns at once. Safe to repeat."""
+        self.is_over = self._is_closed = True
+        self._watch.close()
+        self._timer.cancel()
+        self._wake()
+
+    async def _read(self) -> Sequence[Record]:
+        part = await self._log.read(self._run_id, after=self.cursor, limit=READ_LIMIT)
+        if self._is_closed:
+            return ()
+        if part.records:
+            self.cursor = part.records[-1].offset
+        if len(part.records) == READ_LIMIT:
+            self._is_behind = True
+        if part.is_closed:
+            self.close()
+        return coalesce_records(part.records)
+
+    async def _wait(self) -> bool:
+        """Wait for the log to grow; False when a heartbeat is due instead."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        return self._is_behind or self._is_closed
+
+    def _wake(self) -> None:
+        self._is_behind = True
+        self._release()
+
+    def _release(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _beat(self) -> None:
+        """Let `next` return when the reader has had nothing for a while."""
+        due_at_s = self._returned_at_s + self._heartbeat_s
+        if self._loop.time() < due_at_s:
+            self._timer = self._loop.call_at(due_at_s, self._beat)
+            return
+        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        self._release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

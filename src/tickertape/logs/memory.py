@@ -1,0 +1,198 @@
+"""The log in this process's memory: the reference, and what users test with.
+
+Gone with the process. Closed runs are kept `retention_s` and then trimmed; for
+some time after that their ids are remembered, so that a reader learns the truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tickertape.core.errors import (
+    CursorBeyondEnd,
+    IdempotencyConflict,
+    IllegalEvent,
+    LogClosed,
+    RunTrimmed,
+    StaleEpoch,
+    UnknownRun,
+)
+from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted
+from tickertape.core.record import BEGINNING, Record
+from tickertape.logs.base import Created, RunHead, Slice
+
+MAX_TRIMMED_IDS: Final = 100_000
+"""How many ids of trimmed runs are remembered; the oldest are forgotten first."""
+
+
+class _Run:
+    __slots__ = (
+        "cancel_by",
+        "closed_at",
+        "epoch",
+        "fingerprint",
+        "key",
+        "owner",
+        "records",
+        "wakes",
+    )
+
+    def __init__(self, owner: str | None, key: str | None, fingerprint: str) -> None:
+        self.owner = owner
+        self.key = key
+        self.fingerprint = fingerprint
+        self.epoch = 1
+        self.records: list[Record] = []
+        self.closed_at: float | None = None
+        self.cancel_by: CancelledBy | None = None
+        # A dict, for its order and its cheap removal.
+        self.wakes: dict[_Watch, Callable[[], None]] = {}
+
+
+class _Watch:
+    __slots__ = ("_watchers",)
+
+    def __init__(self, watchers: dict[_Watch, Callable[..., None]]) -> None:
+        self._watchers = watchers
+
+    def close(self) -> None:
+        self._watchers.pop(self, None)
+
+
+class MemoryLog:
+    """An `EventLog` in memory. `now` gives UTC seconds since the epoch."""
+
+    def __init__(
+        self, *, retention_s: float = 3600.0, now: Callable[[], float] = time.time
+    ) -> None:
+        self._retention_s = retention_s
+        self._now = now
+        self._runs: dict[str, _Run] = {}
+        self._keys: dict[tuple[str | None, str], str] = {}
+        # In the order of closing, which is the order of trimming.
+        self._closed: OrderedDict[str, float] = OrderedDict()
+        self._trimmed: OrderedDict[str, None] = OrderedDict()
+        self._cancel_watchers: dict[_Watch, Callable[[str, CancelledBy], None]] = {}
+
+    async def create(
+        self,
+        started: RunStarted,
+        *,
+        owner: str | None = None,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Created:
+        """See `EventLog.create`."""
+        self._trim()
+        if idempotency_key is not None:
+            joined = await self.find(idempotency_key, owner=owner, fingerprint=fingerprint)
+            if joined is not None:
+                return Created(joined, epoch=0, is_new=False)
+            self._keys[owner, idempotency_key] = started.run_id
+        run = self._runs[started.run_id] = _Run(owner, idempotency_key, fingerprint)
+        run.records.append(Record(0, started, run.epoch, self._now()))
+        return Created(started.run_id, run.epoch, is_new=True)
+
+    async def find(
+        self, idempotency_key: str, *, owner: str | None = None, fingerprint: str = ""
+    ) -> str | None:
+        """See `EventLog.find`."""
+        run_id = self._keys.get((owner, idempotency_key))
+        if run_id is not None and self._runs[run_id].fingerprint != fingerprint:
+            raise IdempotencyConflict(
+                f"the idempotency key {idempotency_key!r} was used with another request; "
+                "send a new key with a new request",
+                param="Idempotency-Key",
+            )
+        return run_id
+
+    async def append(self, run_id: str, events: Sequence[Event], *, epoch: int) -> int:
+        """See `EventLog.append`."""
+        run = self._run(run_id)
+        if epoch != run.epoch:
+            raise StaleEpoch(held=epoch, current=run.epoch)
+        if run.closed_at is not None:
+            raise LogClosed(run_id)
+        appended_at = self._now()
+        records = run.records
+        offset = len(records)
+        is_end = False
+        for event in events:
+            if is_end:
+                del records[offset:]
+                raise IllegalEvent(f"{type(event).__name__} may not follow RunEnded")
+            is_end = type(event) is RunEnded
+            records.append(Record(len(records), event, epoch, appended_at))
+        if is_end:
+            run.closed_at = self._closed[run_id] = appended_at
+        for wake in tuple(run.wakes.values()):
+            wake()
+        return len(records)
+
+    async def read(self, run_id: str, *, after: int, limit: int = 1024) -> Slice:
+        """See `EventLog.read`."""
+        run = self._run(run_id)
+        end_offset = len(run.records)
+        if not BEGINNING <= after < end_offset:
+            raise CursorBeyondEnd(after, end_offset=end_offset)
+        upto = min(after + 1 + limit, end_offset)
+        return Slice(
+            run.records[after + 1 : upto], run.closed_at is not None and upto == end_offset
+        )
+
+    async def head(self, run_id: str) -> RunHead:
+        """See `EventLog.head`."""
+        run = self._run(run_id)
+        return RunHead(
+            run_id, run.owner, len(run.records), run.closed_at is not None, run.cancel_by
+        )
+
+    def watch(self, run_id: str, wake: Callable[[], None]) -> _Watch:
+        """See `EventLog.watch`."""
+        wakes = self._run(run_id).wakes
+        watch = _Watch(wakes)
+        wakes[watch] = wake
+        return watch
+
+    async def request_cancel(self, run_id: str, by: CancelledBy) -> None:
+        """See `EventLog.request_cancel`."""
+        run = self._run(run_id)
+        if run.closed_at is None and run.cancel_by is None:
+            run.cancel_by = by
+            for told in tuple(self._cancel_watchers.values()):
+                told(run_id, by)
+
+    def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> _Watch:
+        """See `EventLog.watch_cancels`."""
+        watch = _Watch(self._cancel_watchers)
+        self._cancel_watchers[watch] = told
+        return watch
+
+    async def check(self) -> None:
+        """See `EventLog.check`."""
+
+    async def close(self) -> None:
+        """See `EventLog.close`."""
+
+    def _run(self, run_id: str) -> _Run:
+        run = self._runs.get(run_id)
+        if run is None:
+            raise RunTrimmed(run_id) if run_id in self._trimmed else UnknownRun(run_id)
+        return run
+
+    def _trim(self) -> None:
+        trim_before = self._now() - self._retention_s
+        while self._closed:
+            run_id, closed_at = next(iter(self._closed.items()))
+            if closed_at > trim_before:
+                break
+            del self._closed[run_id]
+            run = self._runs.pop(run_id)
+            if run.key is not None:
+                del self._keys[run.owner, run.key]
+            self._trimmed[run_id] = None
+            if len(self._trimmed) > MAX_TRIMMED_IDS:
+                self._trimmed.popitem(last=False)

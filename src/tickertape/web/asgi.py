@@ -1,0 +1,189 @@
+"""The ASGI application: Starlette routes, and replies written with raw sends.
+
+The only file that imports Starlette's application; `fastapi` reuses its replies.
+One write for each batch: no task, queue or generator stands between a feed and
+the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.resources import files
+from typing import Final, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from tickertape.web.handlers import AnyReply, Call, Handlers, body_too_large
+from tickertape.web.replies import Reply, StreamReply, refuse
+from tickertape.wires.native import NativeFeed
+
+Authenticate: TypeAlias = Callable[[Request], Awaitable[str | None]]
+"""Returns who calls. Refuses with Starlette's `HTTPException` (401 or 403)."""
+
+PAGE_HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+def create_app(
+    open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]],
+    *,
+    authenticate: Authenticate | None = None,
+    page: bool = True,
+) -> Starlette:
+    """Return the application of `tickertape serve`: the routes, also under `/api`, and the page.
+
+    `open_handlers` is entered at start-up and left at shutdown.
+    """
+    slot = HandlersSlot()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_handlers() as slot.handlers:
+            yield
+
+    routes: list[BaseRoute] = _routes(slot, authenticate)
+    routes.append(Mount("/api", routes=_routes(slot, authenticate)))
+    if page:
+        routes.append(Mount("/", app=_Page()))
+    return Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse_in_json}
+    )
+
+
+class HandlersSlot:
+    """Where the handlers are while the application runs: routes exist before and after them."""
+
+    handlers: Handlers
+
+
+def _routes(slot: HandlersSlot, authenticate: Authenticate | None) -> list[BaseRoute]:
+    async def owner(request: Request) -> str | None:
+        return await authenticate(request) if authenticate else None
+
+    async def start(request: Request) -> Response:
+        return await start_run(slot.handlers, request, owner=await owner(request))
+
+    async def tail(request: Request) -> Response:
+        call = call_of(request, owner=await owner(request))
+        return response_of(await slot.handlers.tail_run(call, request.path_params["run_id"]))
+
+    async def cancel(request: Request) -> Response:
+        call = call_of(request, owner=await owner(request))
+        return response_of(await slot.handlers.cancel_run(call, request.path_params["run_id"]))
+
+    async def models(request: Request) -> Response:
+        await owner(request)
+        return response_of(await slot.handlers.list_models())
+
+    async def alive(request: Request) -> Response:
+        return response_of(await slot.handlers.is_alive())
+
+    async def ready(request: Request) -> Response:
+        return response_of(await slot.handlers.is_ready())
+
+    return [
+        Route("/chat/stream", start, methods=["POST"]),
+        Route("/chat/stream/{run_id}", tail, methods=["GET"]),
+        Route("/chat/stream/{run_id}", cancel, methods=["DELETE"]),
+        Route("/models", models, methods=["GET"]),
+        Route("/healthz", alive, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+    ]
+
+
+async def start_run(handlers: Handlers, request: Request, *, owner: str | None) -> Response:
+    """Read the body, up to the limit, and start a run."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > handlers.limits.max_body_bytes:
+                return response_of(body_too_large(handlers.limits))
+    except ClientDisconnect:
+        return Response(status_code=400)
+    return response_of(await handlers.start_run(call_of(request, owner=owner, body=bytes(body))))
+
+
+def call_of(request: Request, *, owner: str | None, body: bytes = b"") -> Call:
+    """Return the request as a value that the handlers understand."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Call(request.url.path, headers, dict(request.query_params), body, owner)
+
+
+def response_of(reply: AnyReply) -> Response:
+    """Return a response that writes the reply."""
+    match reply:
+        case Reply():
+            return Response(reply.body, reply.status, reply.headers)
+        case StreamReply():
+            return FeedResponse(reply)
+
+
+class FeedResponse(Response):
+    """Writes a feed: headers at once, then one send for each batch."""
+
+    def __init__(self, reply: StreamReply) -> None:
+        super().__init__(None, reply.status, reply.headers)
+        del self.headers["content-length"]  # not known before the run has ended
+        self._feed = reply.feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the feed ends or the reader leaves. Neither stops the run."""
+        feed = self._feed
+        leaving = asyncio.create_task(_close_when_left(receive, feed))
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            while block := await feed.next():
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            if not leaving.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            feed.close()
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    feed.close()
+
+
+async def _refuse_in_json(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers: Mapping[str, str] = error.headers or {}
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+    return response_of(refuse(error.status_code, code, error.detail, headers=dict(headers)))
+
+
+class _Page(StaticFiles):
+    """The chat page's files, with a policy that allows nothing from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=str(files("tickertape.web") / "page"), html=True)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(PAGE_HEADERS)
+        return response

@@ -1,0 +1,51 @@
+"""Puts a server's parts together: log, providers, engine, handlers.
+
+What the parts do is their own business; this knows only the order in which
+they open and close.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from tickertape.core.deadlines import Deadlines
+from tickertape.engine.engine import Engine
+from tickertape.logs.base import EventLog
+from tickertape.logs.memory import MemoryLog
+from tickertape.providers.catalog import Catalog
+from tickertape.providers.http import HttpTransport
+from tickertape.web.handlers import Handlers
+from tickertape.web.limits import Limits
+
+
+@asynccontextmanager
+async def open_handlers(
+    *,
+    log: EventLog | None = None,
+    environment: Mapping[str, str] = os.environ,
+    limits: Limits | None = None,
+    deadlines: Deadlines | None = None,
+    max_runs: int = 1000,
+    heartbeat_s: float = 15.0,
+) -> AsyncIterator[Handlers]:
+    """Open everything that a server needs, as the environment configures it; close it after.
+
+    A log that is passed in stays open; without one, runs are kept in memory.
+
+    Raises:
+        ConfigurationError: nothing to answer with; the message says the ways out.
+    """
+    async with HttpTransport() as transport:
+        catalog = Catalog.from_environment(environment, transport=transport)
+        try:
+            async with Engine(
+                log or MemoryLog(),
+                deadlines=deadlines,
+                max_runs=max_runs,
+                heartbeat_s=heartbeat_s,
+            ) as engine:
+                yield Handlers(engine, catalog, limits=limits)
+        finally:
+            await catalog.close()

@@ -1,0 +1,199 @@
+"""The routes of the native wire, for any framework.
+
+A handler takes a `Call` and returns a reply; it never raises for what the
+caller did. Adapters (`asgi`, `fastapi`) make calls and write replies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
+
+import msgspec
+
+from tickertape.core.errors import (
+    ConfigurationError,
+    CursorBeyondEnd,
+    InvalidRequest,
+    TickertapeError,
+)
+from tickertape.core.record import BEGINNING
+from tickertape.engine.engine import Engine
+from tickertape.providers.base import Provider
+from tickertape.web.limits import Limits, parse_request
+from tickertape.web.replies import Reply, StreamReply, error_reply, json_reply, refuse
+from tickertape.wires.document import encode_document
+from tickertape.wires.native import NativeFeed
+
+logger = logging.getLogger("tickertape.web")
+
+MAX_KEY_CHARS: Final = 255
+"""An idempotency key's length: what other services that take one allow, too."""
+
+AnyReply: TypeAlias = Reply | StreamReply
+
+
+class Models(Protocol):
+    """What the handlers ask of a catalog of providers."""
+
+    def resolve(self, model: str) -> tuple[Provider, str]:
+        """Return the provider that answers for a name, and its own name for the model."""
+
+    def names(self) -> list[str]:
+        """Return the names that can be offered, the default first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, read whole. Header names are in lower case."""
+
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    owner: str | None = None
+    """Whom the application has recognised; a run belongs to who started it."""
+
+
+class Handlers:
+    """The routes, over one engine."""
+
+    def __init__(self, engine: Engine, models: Models, *, limits: Limits | None = None) -> None:
+        self.engine: Final = engine
+        self.limits: Final = limits or Limits()
+        self._models = models
+
+    async def start_run(self, call: Call) -> AnyReply:
+        """`POST /chat/stream`: start a run and tail it; only start it if `respond-async`."""
+        return await _answer(self._start_run(call))
+
+    async def tail_run(self, call: Call, run_id: str) -> AnyReply:
+        """`GET /chat/stream/{run_id}`: tail a run after a cursor, or describe it as JSON."""
+        describes = _wants_json(call)
+        return await _answer(
+            self._describe(call, run_id) if describes else self._resume(call, run_id)
+        )
+
+    async def cancel_run(self, call: Call, run_id: str) -> AnyReply:
+        """`DELETE /chat/stream/{run_id}`: cancel; answers when the end is in the log."""
+        return await _answer(self._cancel(call, run_id))
+
+    async def list_models(self) -> AnyReply:
+        """`GET /models`: the names that a request may use, the default first."""
+        names = self._models.names()
+        return json_reply({"models": names, "default": names[0] if names else None})
+
+    async def is_alive(self) -> AnyReply:
+        """`GET /healthz`: this process answers."""
+        return json_reply({"alive": True, "running_runs": self.engine.running_runs})
+
+    async def is_ready(self) -> AnyReply:
+        """`GET /readyz`: it takes runs, and the log can be reached."""
+        return await _answer(self._is_ready())
+
+    async def _is_ready(self) -> AnyReply:
+        if self.engine.is_draining:
+            return error_reply(self.engine.refuses_runs())
+        await self.engine.log.check()
+        return json_reply({"ready": True})
+
+    async def _describe(self, call: Call, run_id: str) -> AnyReply:
+        return json_reply(encode_document(await self.engine.snapshot(run_id, owner=call.owner)))
+
+    async def _resume(self, call: Call, run_id: str) -> AnyReply:
+        return await self._tail(call, run_id, after=_cursor(call))
+
+    async def _cancel(self, call: Call, run_id: str) -> AnyReply:
+        return json_reply(encode_document(await self.engine.cancel(run_id, owner=call.owner)))
+
+    async def _start_run(self, call: Call) -> AnyReply:
+        content_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            return refuse(
+                415,
+                "unsupported_media_type",
+                f"the content type is {content_type or 'missing'!r}; send application/json",
+                param="Content-Type",
+            )
+        if len(call.body) > self.limits.max_body_bytes:
+            return body_too_large(self.limits)
+        request = parse_request(call.body, self.limits)
+        provider, model = self._models.resolve(request.model)
+        created = await self.engine.start(
+            provider,
+            msgspec.structs.replace(request, model=model),
+            owner=call.owner,
+            idempotency_key=_idempotency_key(call),
+        )
+        location = f"{call.path.rstrip('/')}/{created.run_id}"
+        if "respond-async" in call.headers.get("prefer", ""):
+            headers = {"location": location, "preference-applied": "respond-async"}
+            return json_reply({"run_id": created.run_id}, status=202, headers=headers)
+        return await self._tail(call, created.run_id, after=BEGINNING, location=location)
+
+    async def _tail(
+        self, call: Call, run_id: str, *, after: int, location: str | None = None
+    ) -> AnyReply:
+        head = await self.engine.head(run_id, owner=call.owner)
+        if after >= head.end_offset:
+            raise CursorBeyondEnd(after, end_offset=head.end_offset)
+        if head.is_closed and after == head.end_offset - 1:
+            # A browser's EventSource connects again after each end; this is what stops it.
+            return Reply(204, headers={"cache-control": "no-store"})
+        tail = await self.engine.tail(run_id, after=after, owner=call.owner)
+        headers = dict(NativeFeed.headers)
+        if location is not None:
+            headers["location"] = location
+        return StreamReply(NativeFeed(tail), headers)
+
+
+def body_too_large(limits: Limits) -> Reply:
+    """Return the refusal of a body over the limit, which adapters stop reading."""
+    return refuse(
+        413, "too_large", f"the body is larger than the {limits.max_body_bytes} bytes allowed here"
+    )
+
+
+async def _answer(reply: Awaitable[AnyReply]) -> AnyReply:
+    try:
+        return await reply
+    except ConfigurationError as error:
+        # The operator's business, in words that may name hosts and variables.
+        logger.error("%s", error)  # noqa: TRY400  # the message says it all
+        return refuse(503, "not_configured", "this server has no model for this request")
+    except TickertapeError as error:
+        refusal = error_reply(error)
+        if refusal.status >= 500:
+            logger.warning("%s: %s", type(error).__name__, error)
+        return refusal
+
+
+def _wants_json(call: Call) -> bool:
+    accept = call.headers.get("accept", "")
+    return "application/json" in accept and "text/event-stream" not in accept
+
+
+def _cursor(call: Call) -> int:
+    """Return the offset after which to read. The header counts: an EventSource renews only that."""
+    name = "Last-Event-ID" if call.headers.get("last-event-id") else "after"
+    value = call.headers.get("last-event-id") or call.query.get("after") or str(BEGINNING)
+    digits = value.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or int(value) < BEGINNING:
+        raise InvalidRequest(
+            f"{name} must be the id of a block that you have read, not {value!r}; "
+            "leave it out to read from the beginning",
+            param=name,
+        )
+    return int(value)
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key = call.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY_CHARS:
+        raise InvalidRequest(
+            f"Idempotency-Key must have 1 to {MAX_KEY_CHARS} characters, not {len(key)}",
+            param="Idempotency-Key",
+        )
+    return key

@@ -1,0 +1,42 @@
+"""The layout check of `make check`: what a reader of the folder tree relies on.
+
+Run as `python -m tests.layout`; prints each fault and exits 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "tickertape"
+MAX_LINES = 400
+VAGUE = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "data", "info"}
+
+
+def faults() -> Iterator[str]:
+    """Yield one sentence for each fault."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        where = path.relative_to(ROOT)
+        text = path.read_text(encoding="utf-8")
+        if ast.get_docstring(ast.parse(text)) is None:
+            yield f"{where} does not begin by saying what it knows"
+        if text.count("\n") > MAX_LINES:
+            yield f"{where} has more than {MAX_LINES} lines; find the second noun in it"
+        if path.stem in VAGUE:
+            yield f"{where} is named after nothing in the glossary"
+        if path.stem not in {"__init__", "__main__", "base"} and not _has_tests(path):
+            yield f"{where} has no test file of its name"
+
+
+def _has_tests(source: Path) -> bool:
+    mirror = ROOT / "tests" / source.relative_to(SOURCE)
+    return mirror.with_name(f"test_{source.name}").exists()
+
+
+if __name__ == "__main__":
+    found = list(faults())
+    print("\n".join(found) or "The layout is as it should be.")
+    sys.exit(1 if found else 0)

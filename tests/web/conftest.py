@@ -1,0 +1,113 @@
+"""A real server on a free port, over a provider that says what a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import aiohttp
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+
+from tickertape.core.errors import InvalidRequest
+from tickertape.engine.engine import Engine
+from tickertape.logs.memory import MemoryLog
+from tickertape.testing.scripted import ScriptedProvider
+from tickertape.web.asgi import create_app
+from tickertape.web.fastapi import chat_router
+from tickertape.web.handlers import Handlers
+from tickertape.web.limits import Limits
+
+LIMITS = Limits(max_body_bytes=20_000, max_messages=5, max_characters=1000, max_tokens=100)
+
+
+class OneModel:
+    """A catalog that knows one provider."""
+
+    def __init__(self, provider):
+        self.provider = provider
+
+    def resolve(self, model):
+        if model not in {"", "m", "other"}:
+            raise InvalidRequest(f"there is no model {model!r}", param="model")
+        return self.provider, model or "m"
+
+    def names(self):
+        return ["m", "other"]
+
+
+def starlette_app(open_handlers):
+    async def authenticate(request):
+        if request.headers.get("authorization") == "wrong":
+            raise HTTPException(401, "sign in")
+        return request.headers.get("authorization")
+
+    return create_app(open_handlers, authenticate=authenticate)
+
+
+def fastapi_app(open_handlers):
+    def owner(request: Request) -> str | None:
+        if request.headers.get("authorization") == "wrong":
+            raise HTTPException(401, "sign in")
+        return request.headers.get("authorization")
+
+    app = FastAPI()
+    app.include_router(chat_router(owner=owner, handlers=open_handlers))
+    return app
+
+
+class Server:
+    """What a test needs of a running server."""
+
+    def __init__(self, url, provider, engine, session):
+        self.url = url
+        self.provider = provider
+        self.engine = engine
+        self.session = session
+
+    def start(self, body=None, **options):
+        body = body or {"messages": [{"role": "user", "content": "Hi"}]}
+        return self.session.post(f"{self.url}/chat/stream", json=body, **options)
+
+    def tail(self, run_id, **options):
+        return self.session.get(f"{self.url}/chat/stream/{run_id}", **options)
+
+    def cancel(self, run_id, **options):
+        return self.session.delete(f"{self.url}/chat/stream/{run_id}", **options)
+
+
+@contextlib.asynccontextmanager
+async def serving(app):
+    """Serve the application from this event loop; yield its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        server.capture_signals = contextlib.nullcontext
+        started = asyncio.Event()
+        startup = server.startup
+
+        async def startup_and_tell(sockets=None):
+            await startup(sockets)
+            started.set()
+
+        server.startup = startup_and_tell
+        task = asyncio.ensure_future(server.serve(sockets=[listener]))
+        await started.wait()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture(params=[starlette_app, fastapi_app], ids=["starlette", "fastapi"])
+async def server(request):
+    provider = ScriptedProvider()
+    async with Engine(MemoryLog(), max_runs=4, heartbeat_s=0.2) as engine:
+        handlers = Handlers(engine, OneModel(provider), limits=LIMITS)
+        app = request.param(lambda: contextlib.nullcontext(handlers))
+        async with serving(app) as url, aiohttp.ClientSession() as session:
+            yield Server(url, provider, engine, session)
+            await engine.drain(0)
