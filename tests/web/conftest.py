@@ -79,22 +79,29 @@ class Server:
         return self.session.delete(f"{self.url}/chat/stream/{run_id}", **options)
 
 
+class _InLoopServer(uvicorn.Server):
+    """A server that leaves signals alone and tells when it has started."""
+
+    def __init__(self, app):
+        super().__init__(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        self.has_started = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.has_started.set()
+
+
 @contextlib.asynccontextmanager
 async def serving(app):
     """Serve the application from this event loop; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        server.capture_signals = contextlib.nullcontext
-        started = asyncio.Event()
-        startup = server.startup
-
-        async def startup_and_tell(sockets=None):
-            await startup(sockets)
-            started.set()
-
-        server.startup = startup_and_tell
+        server = _InLoopServer(app)
         task = asyncio.ensure_future(server.serve(sockets=[listener]))
-        await started.wait()
+        await server.has_started.wait()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
