@@ -1,10 +1,16 @@
-"""What all tests share: which event loop they run on."""
+"""What all tests share: which event loop they run on, and no deadline of Hypothesis's own."""
 
 from __future__ import annotations
 
 import asyncio
 
+from hypothesis import settings
+
 from tickertape.testing.clock import VirtualTimeLoop
+
+# Hypothesis's default fails an example that takes 200 ms: a timing, which no test asserts.
+settings.register_profile("tickertape", deadline=None)
+settings.load_profile("tickertape")
 
 
 def pytest_asyncio_loop_factories(config, item):

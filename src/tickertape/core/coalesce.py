@@ -51,37 +51,48 @@ _T = TypeVar("_T")
 
 
 def _groups(items: Sequence[_T], events: Sequence[Event]) -> list[Sequence[_T]]:
-    """Cut `items` into runs whose events (index for index) are one part's deltas."""
+    """Cut `items` into stretches whose events (index for index) merge into one."""
     groups: list[Sequence[_T]] = []
-    first, size = 0, 0
+    first, total_chars = 0, 0
     for index, event in enumerate(events):
+        chars = delta_chars(event)
         if index > first and not (
-            _continues(events[index - 1], event) and size + delta_chars(event) <= MAX_DELTA_CHARS
+            _continues(events[index - 1], event) and total_chars + chars <= MAX_DELTA_CHARS
         ):
             groups.append(items[first:index])
-            first, size = index, 0
-        size += delta_chars(event)
+            first, total_chars = index, 0
+        total_chars += chars
     groups.append(items[first:])
     return groups
 
 
 def delta_chars(event: Event) -> int:
     """Return how much text an event brings, in characters; 0 when it is no delta."""
-    if type(event) in {TextDelta, ReasoningDelta, RefusalDelta}:
-        return len(event.text)  # type: ignore[union-attr]
-    return len(event.arguments) if type(event) is ToolCallDelta else 0
+    match event:
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            return len(event.text)
+        case ToolCallDelta():
+            return len(event.arguments)
+        case _:
+            return 0
 
 
 def _continues(before: Event, event: Event) -> bool:
-    kind = type(event)
-    if kind is not type(before):
-        return False
-    if kind is ToolCallDelta:
-        assert isinstance(before, ToolCallDelta)
-        assert isinstance(event, ToolCallDelta)
-        starts_anew = event.id is not None or event.name is not None
-        return not starts_anew and (before.choice, before.index) == (event.choice, event.index)
-    return kind in {TextDelta, ReasoningDelta, RefusalDelta} and before.choice == event.choice  # type: ignore[union-attr]
+    """Tell whether `event` adds to what `before` adds to, and begins nothing new."""
+    match event:
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            return isinstance(before, type(event)) and before.choice == event.choice
+        case ToolCallDelta():
+            # Some providers repeat an empty id or name with each fragment.
+            is_first_of_call = event.id or event.name
+            return (
+                not is_first_of_call
+                and isinstance(before, ToolCallDelta)
+                and before.choice == event.choice
+                and before.index == event.index
+            )
+        case _:
+            return False
 
 
 def merge(group: Sequence[Event]) -> Event:

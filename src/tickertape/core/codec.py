@@ -39,6 +39,8 @@ _KNOWN: Final = (
 )
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Union[_KNOWN])
+# msgspec lets two of Python's errors through: for invalid UTF-8, and for nesting too deep.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Kind(msgspec.Struct):
@@ -50,10 +52,19 @@ _kinds: Final = frozenset(known.__struct_config__.tag for known in _KNOWN)
 
 
 def encode_event(event: Event) -> bytes:
-    """Return the event as one JSON object, on one line."""
+    """Return the event as one JSON object, on one line.
+
+    Raises:
+        ProtocolError: a text has a lone surrogate, which no UTF-8 can carry.
+    """
     if type(event) is UnknownEvent:
         return event.json
-    return _encoder.encode(event)
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError as error:
+        raise ProtocolError(
+            f"{type(event).__name__} has a lone surrogate; replace it with U+FFFD"
+        ) from error
 
 
 def decode_event(data: bytes) -> Event:
@@ -65,11 +76,18 @@ def decode_event(data: bytes) -> Event:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
-        try:
-            kind = _kind_decoder.decode(data).type
-        except msgspec.DecodeError:
-            kind = None
-        if kind is None or kind in _kinds:
+    except _UNREADABLE as error:
+        kind = _decode_kind(data)
+        if kind in _kinds:
             raise ProtocolError(f"not a stored event: {error}") from error
-        return UnknownEvent(kind, bytes(data))
+    # Outside of strings a line end is as good as a space, and in them there is none.
+    return UnknownEvent(kind, b" ".join(bytes(data).splitlines()))
+
+
+def _decode_kind(data: bytes) -> str:
+    try:
+        kind = _kind_decoder.decode(data).type
+        bytes(data).decode()  # msgspec does not look into what it skips
+    except _UNREADABLE as error:
+        raise ProtocolError(f"not a stored event: {error}") from error
+    return kind

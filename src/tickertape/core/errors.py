@@ -16,6 +16,7 @@ TickertapeError
 ├── ProviderError           .code .status .retry_after_s .is_retryable .detail
 ├── RunFailed               .error .partial_text: the run ended, and not with success
 ├── RunCancelled            .cancelled_by .partial_text: somebody stopped it
+├── ConnectionLost          .run_id .cursor .partial_text: a reader gave up; the run goes on
 └── LogError
     ├── UnknownRun          no such run, or not yours (404)
     ├── RunTrimmed          the run was there, and is no longer kept (410)
@@ -137,6 +138,22 @@ class RunCancelled(TickertapeError):
         self.cancelled_by = cancelled_by
         self.partial_text = partial_text
         super().__init__(f"the run was cancelled by {cancelled_by}")
+
+
+class ConnectionLost(TickertapeError):
+    """A reader lost its server and gave up; the run itself may go on there.
+
+    Tail the run `run_id` after `cursor` to read the rest. `run_id` is None where
+    not even the answer to the start came.
+    """
+
+    def __init__(
+        self, message: str, *, run_id: str | None, cursor: int, partial_text: str = ""
+    ) -> None:
+        self.run_id = run_id
+        self.cursor = cursor
+        self.partial_text = partial_text
+        super().__init__(message)
 
 
 class LogError(TickertapeError):

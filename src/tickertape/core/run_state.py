@@ -63,9 +63,9 @@ class ToolCall:
         self._arguments: list[str] = []
 
     def apply(self, delta: ToolCallDelta) -> None:
-        """Add one fragment."""
-        self.id = self.id or delta.id
-        self.name = self.name or delta.name
+        """Add one fragment. The first id and name count, and empty ones are none."""
+        self.id = self.id or delta.id or None
+        self.name = self.name or delta.name or None
         self._arguments.append(delta.arguments)
 
     @property
