@@ -162,7 +162,7 @@ async def _answer(reply: Awaitable[AnyReply]) -> AnyReply:
     except ConfigurationError as error:
         # The operator's business, in words that may name hosts and variables.
         logger.error("%s", error)  # noqa: TRY400  # the message says it all
-        return refuse(503, "not_configured", "this server has no model for this request")
+        return refuse(500, "not_configured", "this server has no model for this request")
     except TickertapeError as error:
         refusal = error_reply(error)
         if refusal.status >= 500:

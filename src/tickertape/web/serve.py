@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
+from typing import Final
 
 import uvicorn
 from msgspec import Struct
@@ -22,6 +23,8 @@ from tickertape.web.asgi import create_app
 from tickertape.web.assembly import open_handlers
 from tickertape.web.limits import Limits
 
+MAX_HEARTBEAT_S: Final = 30.0
+
 
 class ServeSettings(Struct, frozen=True, kw_only=True):
     """What `tickertape serve` can be told."""
@@ -32,9 +35,17 @@ class ServeSettings(Struct, frozen=True, kw_only=True):
     drain_s: float = 20.0
     """How long running answers may go on after SIGTERM or Ctrl-C; a second one ends them."""
     heartbeat_s: float = 15.0
+    """At most 30: readers take a longer silence for a broken connection."""
     max_runs: int = 1000
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.heartbeat_s <= MAX_HEARTBEAT_S:
+            raise ConfigurationError(
+                f"heartbeat_s must be more than 0 and at most {MAX_HEARTBEAT_S:g}, "
+                f"not {self.heartbeat_s!r}"
+            )
 
 
 def serve(
