@@ -100,6 +100,16 @@ class SseDecoder:
             raise EventTooLarge(self._max_event_bytes)
         if self._skip or _CARRIAGE_RETURN in chunk:
             chunk = self._prepare(chunk)
+        if (
+            chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.endswith(b"\n")
+            and not (self._line or self._data or self._type)
+            and len(chunk) <= self._max_event_bytes
+        ):
+            # Exactly one block of one line, as providers write them when they are not in a hurry.
+            self.last_event_id = self._id
+            return [ServerSentEvent(chunk[6:-2].decode("utf-8", "replace"), "message", self._id)]
         events: list[ServerSentEvent] = []
         try:
             if self._line or self._data or self._type:
