@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tickertape.testing.clock import VirtualTimeLoop
 
+pytest_plugins = ["tickertape.testing.pytest_plugin"]
+
 # Hypothesis's default fails an example that takes 200 ms: a timing, which no test asserts.
 settings.register_profile("tickertape", deadline=None)
 settings.load_profile("tickertape")
