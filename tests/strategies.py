@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tickertape.core.events import (
+    AttemptEnded,
     CancelledBy,
     ChoiceFinished,
     Delta,
@@ -80,6 +81,12 @@ usages: SearchStrategy[Usage] = st.builds(
     cached_input_tokens=tokens,
     reasoning_tokens=tokens,
 )
+errors: SearchStrategy[RunError] = st.builds(
+    RunError,
+    code=st.sampled_from(get_args(ErrorCode)),
+    message=st.text(),
+    is_retryable=st.booleans(),
+)
 reports: SearchStrategy[Event] = (
     st.builds(
         FilterReported,
@@ -88,6 +95,15 @@ reports: SearchStrategy[Event] = (
         choice=st.none() | choices,
     )
     | st.builds(UsageReported, usages)
+    | st.builds(
+        AttemptEnded,
+        provider=st.text(),
+        model=st.text(),
+        result=st.sampled_from(["chosen", "failed", "outrun"]),
+        begun_s=seconds,
+        ended_s=seconds,
+        error=st.none() | errors,
+    )
     | st.builds(
         ChoiceFinished,
         finish_reason=finish_reasons,
@@ -113,13 +129,7 @@ ends: SearchStrategy[RunEnded] = st.builds(
     finish_reason=st.none() | finish_reasons,
     raw_finish_reason=st.none() | st.text(),
     usage=st.none() | usages,
-    error=st.none()
-    | st.builds(
-        RunError,
-        code=st.sampled_from(get_args(ErrorCode)),
-        message=st.text(),
-        is_retryable=st.booleans(),
-    ),
+    error=st.none() | errors,
     cancelled_by=st.none() | st.sampled_from(get_args(CancelledBy)),
 )
 

@@ -14,6 +14,7 @@ from tests.vectors import by_name, to_bytes, vectors
 from tickertape.core.codec import decode_event, encode_event
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AttemptEnded,
     CancelledBy,
     ChoiceFinished,
     ErrorCode,
@@ -38,6 +39,17 @@ TIMINGS = Timings(first_progress_s=0.25, duration_s=1.5)
 KNOWN: dict[str, Event] = {
     "run_started": RunStarted(
         run_id="4f2a", model="gpt-4o", provider="azure", created_at=1790000000.25
+    ),
+    "attempt_ended_minimal": AttemptEnded(
+        provider="azure", model="gpt-4o", result="chosen", begun_s=0.5, ended_s=1.25
+    ),
+    "attempt_ended_full": AttemptEnded(
+        provider="azure",
+        model="gpt-4o",
+        result="failed",
+        begun_s=0.0,
+        ended_s=0.25,
+        error=RunError(code="rate_limited", message="Too many.", is_retryable=True),
     ),
     "text_delta_minimal": TextDelta("Hel"),
     "text_delta_full": TextDelta('\u00e9\u20ac\U0001f600 "\\\n\u2028\0', choice=1),

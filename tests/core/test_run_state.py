@@ -8,6 +8,7 @@ import pytest
 
 from tickertape.core.errors import IllegalEvent
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     Event,
     FilterReported,
@@ -30,6 +31,7 @@ ENDED = RunEnded(
 )
 ONE_OF_EACH: list[Event] = [
     STARTED,
+    AttemptEnded(provider="p", model="m", result="chosen", begun_s=0.0, ended_s=1.0),
     TextDelta("a"),
     ReasoningDelta("a"),
     RefusalDelta("a"),

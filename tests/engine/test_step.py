@@ -19,7 +19,7 @@ from tickertape.core.events import (
     UsageReported,
 )
 from tickertape.engine.step import Step
-from tickertape.providers.base import StreamEnd
+from tickertape.providers.base import Route, StreamEnd
 from tickertape.testing.scripted import ScriptedProvider
 
 pytestmark = pytest.mark.virtual_time
@@ -38,7 +38,7 @@ async def provider():
 
 @pytest.fixture
 async def step(provider, request_):
-    step = Step(provider, request_, started=STARTED, deadlines=DEADLINES)
+    step = Step([Route(provider, "m")], request_, started=STARTED, deadlines=DEADLINES)
     yield step
     step.close()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     FilterReported,
     ReasoningDelta,
@@ -34,6 +35,26 @@ PAYLOADS = [
     (
         RunStarted(run_id="r", model="m", provider="p", created_at=5.0),
         {"run_id": "r", "model": "m", "provider": "p", "created_at": 5.0},
+    ),
+    (
+        AttemptEnded(
+            provider="p",
+            model="m",
+            result="failed",
+            begun_s=0.0,
+            ended_s=0.25,
+            error=RunError(code="rate_limited", message="Too many.", is_retryable=True),
+        ),
+        {
+            "attempt": {
+                "provider": "p",
+                "model": "m",
+                "result": "failed",
+                "begun_s": 0.0,
+                "ended_s": 0.25,
+                "error": {"code": "rate_limited", "message": "Too many.", "is_retryable": True},
+            }
+        },
     ),
     (TextDelta('say "hi"\n👋'), {"content": 'say "hi"\n👋'}),
     (TextDelta("b", 1), {"content": "b", "choice": 1}),

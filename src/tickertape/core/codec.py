@@ -13,6 +13,7 @@ import msgspec
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     Event,
     FilterReported,
@@ -28,6 +29,7 @@ from tickertape.core.events import (
 
 _KNOWN: Final = (
     RunStarted,
+    AttemptEnded,
     TextDelta,
     ReasoningDelta,
     RefusalDelta,

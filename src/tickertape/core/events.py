@@ -73,6 +73,23 @@ class RunStarted(Struct, frozen=True, kw_only=True, tag="run_started", gc=False)
     """UTC, seconds since the epoch."""
 
 
+class AttemptEnded(Struct, frozen=True, kw_only=True, tag="attempt_ended", omit_defaults=True):
+    """One attempt to get an answer is over, where it took more than one.
+
+    Attempts come before the first delta: after it, nothing is tried again.
+    """
+
+    provider: str
+    model: str
+    result: Literal["chosen", "failed", "outrun"]
+    """`outrun`: another one spoke first."""
+    begun_s: float
+    """Seconds since the run was started."""
+    ended_s: float
+    error: RunError | None = None
+    """Present exactly when `result` is `failed`."""
+
+
 class TextDelta(Struct, frozen=True, tag="text_delta", omit_defaults=True, gc=False):
     """More of the answer."""
 
@@ -158,6 +175,7 @@ class UnknownEvent(Struct, frozen=True):
 Delta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 Event: TypeAlias = (
     RunStarted
+    | AttemptEnded
     | TextDelta
     | ReasoningDelta
     | RefusalDelta

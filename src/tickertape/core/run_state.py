@@ -11,6 +11,7 @@ from typing import Final, assert_never
 
 from tickertape.core.errors import IllegalEvent
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     Event,
     FilterReported,
@@ -38,6 +39,7 @@ class Phase(Enum):
 NEXT: Final[dict[Phase, dict[type[Event], Phase]]] = {
     Phase.PENDING: {RunStarted: Phase.RUNNING},
     Phase.RUNNING: {
+        AttemptEnded: Phase.RUNNING,
         TextDelta: Phase.RUNNING,
         ReasoningDelta: Phase.RUNNING,
         RefusalDelta: Phase.RUNNING,
@@ -132,11 +134,13 @@ class Choice:
 class RunState:
     """The fold of a run's events. Holds everything a reader could want to know."""
 
-    __slots__ = ("choices", "ended", "filters", "length", "phase", "started", "usage")
+    __slots__ = ("attempts", "choices", "ended", "filters", "length", "phase", "started", "usage")
 
     def __init__(self) -> None:
         self.phase = Phase.PENDING
         self.started: RunStarted | None = None
+        self.attempts: list[AttemptEnded] = []
+        """Empty where the first attempt was the only one."""
         self.choices: dict[int, Choice] = {}
         self.filters: list[FilterReported] = []
         self.usage: Usage | None = None
@@ -169,6 +173,8 @@ class RunState:
                 self._choice(event.choice).apply(event)
             case RunStarted():
                 self.started = event
+            case AttemptEnded():
+                self.attempts.append(event)
             case FilterReported():
                 self.filters.append(event)
             case UsageReported():

@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import Busy, Draining, TickertapeError, UnknownRun
 from tickertape.core.events import CancelledBy, RunStarted
@@ -28,7 +29,7 @@ from tickertape.engine.step import Step
 from tickertape.engine.tail import READ_LIMIT, Tail
 from tickertape.engine.writer import write_run
 from tickertape.logs.base import Created, EventLog, RunHead
-from tickertape.providers.base import Provider
+from tickertape.providers.base import Route
 
 logger = logging.getLogger("tickertape.engine")
 
@@ -62,6 +63,7 @@ class Engine:
         log: EventLog,
         *,
         deadlines: Deadlines | None = None,
+        retry: RetryPolicy | None = None,
         max_runs: int = 1000,
         heartbeat_s: float = 15.0,
         now: Callable[[], float] = time.time,
@@ -70,6 +72,7 @@ class Engine:
         self.log: Final = log
         self.is_draining = False
         self._deadlines = deadlines or Deadlines()
+        self._retry = retry or RetryPolicy()
         self._max_runs = max_runs
         self._heartbeat_s = heartbeat_s
         self._now = now
@@ -85,7 +88,7 @@ class Engine:
 
     async def start(
         self,
-        provider: Provider,
+        routes: Sequence[Route],
         request: ChatRequest,
         *,
         owner: str | None = None,
@@ -93,28 +96,28 @@ class Engine:
     ) -> Created:
         """Start a run and return at once, or join the run that the key names.
 
-        `request.model` is what the provider is asked for.
+        The routes are tried in order; the first is what the run's record names.
 
         Raises:
             Busy: `max_runs` are running. Draining: this process is shutting down.
             IdempotencyConflict: the key's run was started with another request.
         """
-        fingerprint = _fingerprint(provider, request)
+        fingerprint = _fingerprint(routes, request)
         if self.is_draining or len(self._running) + self._starting >= self._max_runs:
             return await self._join(idempotency_key, owner, fingerprint)
         self._starting += 1
         try:
             started = RunStarted(
                 run_id=self._make_run_id(),
-                model=request.model,
-                provider=provider.name,
+                model=routes[0].model,
+                provider=routes[0].provider.name,
                 created_at=self._now(),
             )
             created = await self.log.create(
                 started, owner=owner, idempotency_key=idempotency_key, fingerprint=fingerprint
             )
             if created.is_new:
-                self._write(provider, request, started, epoch=created.epoch)
+                self._write(routes, request, started, epoch=created.epoch)
             return created
         finally:
             self._starting -= 1
@@ -222,10 +225,10 @@ class Engine:
         return Busy(message, retry_after_s=BUSY_RETRY_AFTER_S)
 
     def _write(
-        self, provider: Provider, request: ChatRequest, started: RunStarted, *, epoch: int
+        self, routes: Sequence[Route], request: ChatRequest, started: RunStarted, *, epoch: int
     ) -> None:
         run_id = started.run_id
-        step = Step(provider, request, started=started, deadlines=self._deadlines)
+        step = Step(routes, request, started=started, deadlines=self._deadlines, retry=self._retry)
         task = asyncio.get_running_loop().create_task(
             write_run(self.log, step, run_id=run_id, epoch=epoch), name=f"run {run_id}"
         )
@@ -245,7 +248,7 @@ class Engine:
             running.step.cancel(by)
 
 
-def _fingerprint(provider: Provider, request: ChatRequest) -> str:
+def _fingerprint(routes: Sequence[Route], request: ChatRequest) -> str:
     """Return what must be equal for two starts to be the same."""
-    digest = hashlib.sha256(provider.name.encode() + b"\n" + msgspec.json.encode(request))
-    return digest.hexdigest()
+    names = [(route.provider.name, route.model) for route in routes]
+    return hashlib.sha256(msgspec.json.encode((names, request))).hexdigest()

@@ -1,4 +1,4 @@
-"""One provider call as batches of events, under deadlines, that can be cancelled.
+"""One answer as batches of events, under deadlines, that can be cancelled.
 
 Knows no log and no reader: the writer puts the batches into a log, a script
 reads them as they are. A step never raises for what a provider does. It always
@@ -16,6 +16,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final, TypeAlias, assert_never
 
+from tickertape.core.attempts import NO_RETRIES, RetryPolicy
 from tickertape.core.coalesce import coalesce
 from tickertape.core.deadlines import Deadlines, Progress, next_deadline
 from tickertape.core.errors import ProviderError
@@ -34,7 +35,8 @@ from tickertape.core.events import (
 )
 from tickertape.core.request import ChatRequest
 from tickertape.core.run_state import RunState
-from tickertape.providers.base import Provider, ProviderStream, StreamEnd
+from tickertape.engine.attempts import Attempts
+from tickertape.providers.base import ProviderStream, Route, StreamEnd
 
 logger = logging.getLogger("tickertape.engine")
 
@@ -44,22 +46,24 @@ _End: TypeAlias = StreamEnd | CancelledBy
 
 
 class Step:
-    """One provider call. Pull its batches with `next`; always `close` it."""
+    """One answer, from its first attempt to its end. Pull its batches with `next`; always `close` it."""
 
     def __init__(
         self,
-        provider: Provider,
+        routes: Sequence[Route],
         request: ChatRequest,
         *,
         started: RunStarted,
         deadlines: Deadlines,
+        retry: RetryPolicy = NO_RETRIES,
     ) -> None:
         self.state = RunState()
         """The fold of what `next` has returned."""
         self.detail = ""
         """The provider's own words about its failure, for operators only (P10)."""
-        self._provider = provider
+        self._routes = routes
         self._request = request
+        self._retry = retry
         self._deadlines = deadlines
         self._stream: ProviderStream | None = None
         self._opening: asyncio.Timeout | None = None
@@ -101,10 +105,11 @@ class Step:
         """Return what one read brings, and how the stream ended if it did."""
         try:
             while True:
-                stream = self._stream or await self._open()
-                stop = self._stopped()
-                if stream is None or stop is not None:
+                if self._stream is None:
+                    return await self._open()
+                if self._stopped() is not None:
                     return self._close_early()
+                stream = self._stream
                 chunk = await stream.read()
                 if not chunk and self._stopped() is not None:
                     return self._close_early()
@@ -118,20 +123,31 @@ class Step:
             logger.exception("a provider call failed through a fault of ours")
             return [], StreamEnd(INTERNAL)
 
-    async def _open(self) -> ProviderStream | None:
-        """Open the stream; None when a cancel or a deadline came first."""
+    async def _open(self) -> tuple[list[Event], _End | None]:
+        """Make attempts until one speaks, and return what it says after the attempts' record."""
         self._watch_deadlines()
         if self._stopped() is not None:
-            return None
+            return self._close_early()
+        attempts = Attempts(
+            self._routes,
+            self._request,
+            policy=self._retry,
+            give_up_at_s=next_deadline(self._deadlines, self._progress).at_s,
+        )
         try:
             async with asyncio.timeout(None) as self._opening:
-                self._stream = await self._provider.open(self._request)
+                spoken = await attempts.speak()
         except TimeoutError:
             if self._stopped() is None:
                 raise
+            return [*attempts.record()], self._stopped()
+        except ProviderError as error:
+            events, end = self._broke_off(error)
+            return [*attempts.record(), *events], end
         finally:
             self._opening = None
-        return self._stream
+        self._stream = spoken.stream
+        return [*attempts.record(), *spoken.events], spoken.stream.translator.end
 
     def _broke_off(self, error: ProviderError) -> tuple[list[Event], _End]:
         """Decide what a broken connection means: the end may have come before it broke."""

@@ -49,7 +49,9 @@ class Translator(Protocol):
 class ProviderStream(Protocol):
     """An answer being received. Owned by one task; closed by it in every case."""
 
-    translator: Translator
+    @property
+    def translator(self) -> Translator:
+        """Return the one translator of this stream's bytes."""
 
     async def read(self) -> bytes:
         """Return the next bytes, whatever has arrived; `b""` at the end of file.
@@ -64,6 +66,14 @@ class ProviderStream(Protocol):
         May be called by another task while one waits in `read`: that read then
         ends at once, with `b""` or a `ProviderError`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One deployment that can answer: a provider, and its own name for the model."""
+
+    provider: Provider
+    model: str
 
 
 class Provider(Protocol):

@@ -10,7 +10,9 @@ from tickertape.core.events import ChoiceFinished, Event, RunError, TextDelta
 from tickertape.core.request import ChatRequest
 from tickertape.providers.base import StreamEnd
 
-TRUNCATED = StreamEnd(RunError(code="truncated", message="The answer broke off."))
+TRUNCATED = StreamEnd(
+    RunError(code="truncated", message="The answer broke off.", is_retryable=True)
+)
 
 
 class ScriptedTranslator:

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-import msgspec
-
 from tickertape.core.errors import (
     ConfigurationError,
     CursorBeyondEnd,
@@ -21,7 +19,7 @@ from tickertape.core.errors import (
 )
 from tickertape.core.record import BEGINNING
 from tickertape.engine.engine import Engine
-from tickertape.providers.base import Provider
+from tickertape.providers.base import Route
 from tickertape.web.limits import Limits, parse_request
 from tickertape.web.replies import Reply, StreamReply, error_reply, json_reply, refuse
 from tickertape.wires.document import encode_document
@@ -38,8 +36,8 @@ AnyReply: TypeAlias = Reply | StreamReply
 class Models(Protocol):
     """What the handlers ask of a catalog of providers."""
 
-    def resolve(self, model: str) -> tuple[Provider, str]:
-        """Return the provider that answers for a name, and its own name for the model."""
+    def routes(self, model: str) -> list[Route]:
+        """Return the deployments that answer for a name, or a list of names, in order."""
 
     def names(self) -> list[str]:
         """Return the names that can be offered, the default first."""
@@ -120,10 +118,9 @@ class Handlers:
         if len(call.body) > self.limits.max_body_bytes:
             return body_too_large(self.limits)
         request = parse_request(call.body, self.limits)
-        provider, model = self._models.resolve(request.model)
         created = await self.engine.start(
-            provider,
-            msgspec.structs.replace(request, model=model),
+            self._models.routes(request.model),
+            request,
             owner=call.owner,
             idempotency_key=_idempotency_key(call),
         )

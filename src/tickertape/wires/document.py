@@ -6,7 +6,7 @@ import msgspec
 
 from tickertape.core.run_state import Choice
 from tickertape.engine.engine import Snapshot
-from tickertape.wires.native import end_payload
+from tickertape.wires.native import attempt_payload, end_payload
 
 
 def encode_document(snapshot: Snapshot) -> bytes:
@@ -25,6 +25,8 @@ def encode_document(snapshot: Snapshot) -> bytes:
     document["choices"] = [
         {"index": index, **_choice(choice)} for index, choice in sorted(state.choices.items())
     ]
+    if state.attempts:
+        document["attempts"] = [attempt_payload(attempt) for attempt in state.attempts]
     document |= {"length": state.length, "usage": state.usage}
     if state.ended is not None:
         document |= end_payload(state.ended)

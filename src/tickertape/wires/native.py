@@ -16,6 +16,7 @@ import msgspec
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     Event,
     FilterReported,
@@ -70,6 +71,7 @@ def encode_payload(event: Event) -> bytes:
 
 def _payload(
     event: RunStarted
+    | AttemptEnded
     | TextDelta
     | ReasoningDelta
     | RefusalDelta
@@ -110,6 +112,8 @@ def _payload(
                 "provider": event.provider,
                 "created_at": event.created_at,
             }
+        case AttemptEnded():
+            return {"attempt": attempt_payload(event)}
         case RunEnded():
             return end_payload(event)
         case _:
@@ -118,6 +122,14 @@ def _payload(
 
 def _of_choice(payload: dict[str, object], choice: int) -> dict[str, object]:
     return {**payload, "choice": choice} if choice else payload
+
+
+def attempt_payload(event: AttemptEnded) -> dict[str, object]:
+    """Return what this wire says of an attempt that is over."""
+    payload = msgspec.to_builtins(event)
+    del payload["type"]
+    fields: dict[str, object] = payload
+    return fields
 
 
 def end_payload(event: RunEnded) -> dict[str, object]:
@@ -176,6 +188,11 @@ def _decode_tool_call(payload: dict[str, object]) -> ToolCallDelta:
     return msgspec.convert(fields, ToolCallDelta)
 
 
+def _decode_attempt(payload: dict[str, object]) -> AttemptEnded:
+    attempt = msgspec.convert(payload["attempt"], dict[str, object])
+    return msgspec.convert({**attempt, "type": "attempt_ended"}, AttemptEnded)
+
+
 def _decode_filter(payload: dict[str, object]) -> FilterReported:
     found = msgspec.convert(payload["filter"], dict[str, object])
     fields = {**found, "type": "filter_reported", "choice": payload.get("choice")}
@@ -197,6 +214,7 @@ _DECODERS: Final[dict[str, Callable[[dict[str, object]], Event]]] = {
     "refusal": lambda payload: _decode_text(RefusalDelta, payload["refusal"], payload),
     "tool_call": _decode_tool_call,
     "filter": _decode_filter,
+    "attempt": _decode_attempt,
     "usage": lambda payload: msgspec.convert({**payload, "type": "usage_reported"}, UsageReported),
     "finish_reason": lambda payload: msgspec.convert(
         {**payload, "type": "choice_finished"}, ChoiceFinished

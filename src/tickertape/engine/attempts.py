@@ -1,0 +1,222 @@
+"""The attempts of one run, up to its first event: retries, failover, hedging.
+
+An attempt has succeeded when it has spoken: when it brought a delta, or an answer
+that is whole without one. Until then nothing was shown to anyone, so a failed one
+is simply tried again, where and when `core.attempts` says. Afterwards nothing is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from tickertape.core.attempts import AttemptPlan, NextAttempt, RetryPolicy
+from tickertape.core.errors import ProviderError
+from tickertape.core.events import (
+    AttemptEnded,
+    ChoiceFinished,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    RunError,
+    TextDelta,
+    ToolCallDelta,
+)
+from tickertape.core.request import ChatRequest
+from tickertape.providers.base import ProviderStream, Route, StreamEnd
+
+_SPEAKS: Final = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ChoiceFinished})
+
+
+class Spoken(Struct):
+    """A stream that has begun to answer, and what it has said so far."""
+
+    stream: ProviderStream
+    events: list[Event]
+
+
+class Attempts:
+    """Opens streams until one speaks. Used once."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        request: ChatRequest,
+        *,
+        policy: RetryPolicy,
+        give_up_at_s: float,
+        fraction: Callable[[], float] = random.random,
+    ) -> None:
+        """`give_up_at_s` is when the run's own deadline passes, on the event loop's clock."""
+        self.ended: list[AttemptEnded] = []
+        """Every attempt that is over, in the order of their ends."""
+        self._routes = routes
+        self._request = request
+        self._policy = policy
+        self._give_up_at_s = give_up_at_s
+        self._fraction = fraction
+        self._plan = AttemptPlan(len(routes), backoff=policy.backoff)
+        self._loop = asyncio.get_running_loop()
+        self._started_at_s = self._loop.time()
+
+    async def speak(self) -> Spoken:
+        """Return the first stream that speaks; every other one is closed.
+
+        Raises:
+            ProviderError: no attempt succeeded; this is the last one's error.
+        """
+        if self._policy.hedge_after_s is None or len(self._routes) == 1:
+            return await self._one_by_one()
+        return await self._side_by_side(self._policy.hedge_after_s)
+
+    def record(self) -> list[AttemptEnded]:
+        """Return what belongs into the run's record: nothing, if there was only one attempt."""
+        return self.ended if len(self.ended) > 1 else []
+
+    async def _one_by_one(self) -> Spoken:
+        while True:
+            attempt = self._next()
+            assert attempt is not None
+            await asyncio.sleep(attempt.wait_s)
+            try:
+                return await self._try(attempt.route)
+            except ProviderError as error:
+                if self._is_over():
+                    raise
+
+    async def _side_by_side(self, hedge_after_s: float) -> Spoken:
+        """Start the next attempt when one fails, or when one is slow; the first to speak wins."""
+        running: set[asyncio.Task[Spoken]] = set()
+        error: ProviderError | None = None
+        try:
+            while True:
+                attempt = self._next()
+                if attempt is not None and (attempt.wait_s == 0 or not running):
+                    await asyncio.sleep(attempt.wait_s)
+                    running.add(asyncio.create_task(self._try(attempt.route)))
+                elif not running:
+                    assert error is not None
+                    raise error
+                done, running = await asyncio.wait(
+                    running,
+                    timeout=None if self._next() is None else hedge_after_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    failure = task.exception()
+                    if failure is None:
+                        winner = task.result()
+                        running |= done - {task}
+                        return winner
+                    if not isinstance(failure, ProviderError):
+                        raise failure
+                    error = failure
+                    if self._is_over() and not running:
+                        raise failure
+        finally:
+            await _end(running)
+
+    def _next(self) -> NextAttempt | None:
+        return self._plan.next(now_s=self._loop.time())
+
+    async def _try(self, index: int) -> Spoken:
+        """Open one stream and read it until it speaks.
+
+        Raises:
+            ProviderError: it failed before it did. It is in the record, and in the plan.
+        """
+        route = self._routes[index]
+        self._plan.begin(index)
+        begun_at_s = self._loop.time()
+        try:
+            spoken = await _until_it_speaks(route, self._request)
+        except ProviderError as error:
+            self._note_failure(index, error)
+            self._record(route, begun_at_s, error)
+            raise
+        except asyncio.CancelledError:
+            self._record(route, begun_at_s, None, result="outrun")
+            raise
+        self._record(route, begun_at_s, None)
+        return spoken
+
+    def _note_failure(self, index: int, error: ProviderError) -> None:
+        self._plan.fail(
+            index,
+            now_s=self._loop.time(),
+            is_retryable=error.is_retryable,
+            asked_s=error.retry_after_s,
+            fraction=self._fraction(),
+        )
+        if error.code == "content_blocked":
+            # Another deployment's filter might let it pass; looking for one is not our business.
+            self._plan.give_up()
+
+    def _is_over(self) -> bool:
+        """Tell whether nothing is left to try before the run's own deadline."""
+        attempt = self._next()
+        return attempt is None or self._loop.time() + attempt.wait_s >= self._give_up_at_s
+
+    def _record(
+        self,
+        route: Route,
+        begun_at_s: float,
+        error: ProviderError | None,
+        *,
+        result: str = "",
+    ) -> None:
+        failure = None
+        if error is not None:
+            failure = RunError(code=error.code, message=str(error), is_retryable=error.is_retryable)
+        self.ended.append(
+            AttemptEnded(
+                provider=route.provider.name,
+                model=route.model,
+                result="failed" if failure else "outrun" if result else "chosen",
+                begun_s=round(begun_at_s - self._started_at_s, 6),
+                ended_s=round(self._loop.time() - self._started_at_s, 6),
+                error=failure,
+            )
+        )
+
+
+async def _until_it_speaks(route: Route, request: ChatRequest) -> Spoken:
+    stream = await route.provider.open(msgspec.structs.replace(request, model=route.model))
+    try:
+        events: list[Event] = []
+        while True:
+            chunk = await stream.read()
+            translator = stream.translator
+            brought = translator.feed(chunk) if chunk else translator.close()
+            events += brought
+            if any(type(event) in _SPEAKS for event in brought) or translator.end == StreamEnd():
+                return Spoken(stream, events)
+            if translator.end is not None:
+                raise _failed(translator.end)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _failed(end: StreamEnd) -> ProviderError:
+    assert end.error is not None
+    return ProviderError(
+        end.error.code,
+        end.error.message,
+        detail=end.detail,
+        is_retryable=end.error.is_retryable,
+    )
+
+
+async def _end(running: set[asyncio.Task[Spoken]]) -> None:
+    """Give up attempts that are no longer wanted, and wait until they are gone."""
+    for task in running:
+        task.cancel()
+    for result in await asyncio.gather(*running, return_exceptions=True):
+        if isinstance(result, Spoken):  # it spoke in the very moment in which another did
+            result.stream.close()
