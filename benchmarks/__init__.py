@@ -1,0 +1,1 @@
+"""Benchmarks: one question per file, each answered by a ratio measured in one run."""

@@ -1,0 +1,1 @@
+"""The servers under test. Each module's `build(provider_url)` returns an ASGI application."""
