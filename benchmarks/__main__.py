@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decode, delay, memory, relay, report
+from benchmarks import decode, delay, memory, relay, report, smooth
 from benchmarks.findings import Finding, TextDiffers
 
 BENCHMARKS: Final = {
@@ -23,6 +23,7 @@ BENCHMARKS: Final = {
     "relay": relay.run,
     "delay": delay.run,
     "memory": memory.run,
+    "smooth": smooth.run,
 }
 RESULTS: Final = Path(__file__).parent / "results"
 

@@ -156,6 +156,7 @@ def smooth_stream(arrived: Sequence[Delta]) -> list[Delta] | None:
 def cost(name: str, arrived: Sequence[Delta], *, rounds: int) -> Finding:
     """Time push, pop and the question for the next time, as one reader of the trace calls them."""
     found: list[float] = []
+    shown: list[Delta] = []
     for _ in range(rounds):
         started_s = time.process_time()
         shown = ours(arrived)

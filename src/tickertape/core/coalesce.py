@@ -26,7 +26,8 @@ def coalesce(events: Sequence[Event]) -> Sequence[Event]:
     """Return the events with adjacent deltas of one part merged."""
     if len(events) < 2:
         return events
-    return [merge(group) for group in _groups(events, events)]
+    text = _one_text(events)
+    return [merge(group) for group in _groups(events, events)] if text is None else [text]
 
 
 def coalesce_records(records: Sequence[Record]) -> Sequence[Record]:
@@ -37,17 +38,35 @@ def coalesce_records(records: Sequence[Record]) -> Sequence[Record]:
     """
     if len(records) < 2:
         return records
-    merged: list[Record] = []
-    for group in _groups(records, [record.event for record in records]):
-        last = group[-1]
-        if len(group) > 1:
-            event = merge([record.event for record in group])
-            last = Record(last.offset, event, last.epoch, last.appended_at)
-        merged.append(last)
-    return merged
+    events = [record.event for record in records]
+    text = _one_text(events)
+    if text is not None:
+        return [_at_place_of(records[-1], text)]
+    return [
+        group[-1]
+        if len(group) == 1
+        else _at_place_of(group[-1], merge([record.event for record in group]))
+        for group in _groups(records, events)
+    ]
+
+
+def _at_place_of(record: Record, event: Event) -> Record:
+    return Record(record.offset, event, record.epoch, record.appended_at)
 
 
 _T = TypeVar("_T")
+
+
+def _one_text(events: Sequence[Event]) -> TextDelta | None:
+    """Return the events as one delta, if all are one choice's text; nearly all batches are."""
+    first = events[0]
+    if type(first) is not TextDelta or type(events[-1]) is not TextDelta:
+        return None
+    choice = first.choice
+    texts = [e.text for e in events if type(e) is TextDelta and e.choice == choice]
+    text = "".join(texts)
+    is_one = len(texts) == len(events) and len(text) <= MAX_DELTA_CHARS
+    return TextDelta(text, choice) if is_one else None
 
 
 def _groups(items: Sequence[_T], events: Sequence[Event]) -> list[Sequence[_T]]:

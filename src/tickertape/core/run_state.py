@@ -134,10 +134,21 @@ class Choice:
 class RunState:
     """The fold of a run's events. Holds everything a reader could want to know."""
 
-    __slots__ = ("attempts", "choices", "ended", "filters", "length", "phase", "started", "usage")
+    __slots__ = (
+        "_next",
+        "attempts",
+        "choices",
+        "ended",
+        "filters",
+        "length",
+        "phase",
+        "started",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.phase = Phase.PENDING
+        self._next = NEXT[Phase.PENDING]
         self.started: RunStarted | None = None
         self.attempts: list[AttemptEnded] = []
         """Empty where the first attempt was the only one."""
@@ -159,12 +170,14 @@ class RunState:
         Raises:
             IllegalEvent: it may not come now; the state is as before.
         """
-        phase = NEXT[self.phase].get(type(event))
+        phase = self._next.get(type(event))
         if phase is None:
             raise IllegalEvent(
                 f"{type(event).__name__} may not come while a run is {self.phase.value}"
             )
-        self.phase = phase
+        if phase is not self.phase:
+            self.phase = phase
+            self._next = NEXT[phase]
         match event:
             case TextDelta():
                 self.length += len(event.text)

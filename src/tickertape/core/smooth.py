@@ -25,8 +25,9 @@ from tickertape.core.graphemes import GraphemeSplitter
 FRAME_S: Final = 1 / 60
 """How often most screens change; to wake more often shows nothing more."""
 
-# An eighth of the time that passes: a pause of 200 ms is forgotten 1.6 s after it. Less
-# forgets Azure's pauses within a burst; more delays a stream for long after a hiccup.
+# An eighth of the time that passes: a pause of 200 ms is forgotten 1.6 s after it. A
+# larger share would forget, within a burst, the pause before it; a smaller one would
+# delay a quick stream for long after a single hiccup.
 _FORGETTING: Final = 0.125
 
 
@@ -173,13 +174,19 @@ class DisplayBuffer:
             self._take_due()
 
     def _plan(self, begun: list[str]) -> None:
-        """Spread what waits and what came evenly, from the next moment due to the window's end."""
-        base_s = max(self._now_s, self._due_s())
-        end_s = self._now_s + self._window_s
-        interval_s = max(0.0, (end_s - base_s) / (len(self._waiting) + len(begun)))
+        """Spread what waits and what came evenly, from now to the window's end.
+
+        The flow keeps its phase: what is left of the step under way, as a share of it,
+        stays the same when the step becomes shorter or longer.
+        """
+        left_s = self._due_s() - self._now_s
+        share = left_s / self._interval_s if left_s > 0 and self._interval_s > 0 else 0.0
+        interval_s = self._window_s / (share + len(self._waiting) + len(begun))
         if self._waiting:  # nothing is put off
             interval_s = min(interval_s, self._interval_s)
-        self._base_s, self._interval_s, self._taken = base_s, interval_s, 0
+        self._base_s = self._now_s + share * interval_s
+        self._interval_s = interval_s
+        self._taken = 0
         if self._splitter.may_grow:
             self._open = begun.pop()
             self._open_at_s = self._now_s

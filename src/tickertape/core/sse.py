@@ -50,8 +50,8 @@ class SseDecoder:
     """One stream's bytes → events. One for each connection.
 
     `_take_line` and `_dispatch` are the specification. Before them, line ends
-    become LF; beside them, `_take_blocks` is a short cut for what nearly every
-    event is: one line, `data: …`.
+    become LF; beside them, `feed` and `_take_blocks` have short cuts for what nearly
+    every event is: one line, `data: …`, perhaps with `event: …` before it.
     """
 
     __slots__ = (
@@ -110,6 +110,19 @@ class SseDecoder:
             # Exactly one block of one line, as providers write them when they are not in a hurry.
             self.last_event_id = self._id
             return [ServerSentEvent(chunk[6:-2].decode("utf-8", "replace"), "message", self._id)]
+        if (
+            chunk.startswith(b"event: ")
+            and chunk[(line_end := chunk.find(b"\n")) : line_end + 7] == b"\ndata: "
+            and chunk.find(b"\n", line_end + 7) == len(chunk) - 2
+            and chunk.endswith(b"\n")
+            and not (self._line or self._data or self._type)
+            and len(chunk) <= self._max_event_bytes
+        ):
+            # The same, with the event's type in a line before it.
+            self.last_event_id = self._id
+            data = chunk[line_end + 7 : -2].decode("utf-8", "replace")
+            event_type = chunk[7:line_end].decode("utf-8", "replace")
+            return [ServerSentEvent(data, event_type or "message", self._id)]
         events: list[ServerSentEvent] = []
         try:
             if self._line or self._data or self._type:
@@ -141,22 +154,32 @@ class SseDecoder:
     def _take_blocks(self, blocks: bytes, events: list[ServerSentEvent]) -> None:
         """Take whole blocks; the blank line after the last one is not among the bytes.
 
-        A block that begins with `data: ` and has no other line is an event as it
-        stands: what follows is its data. Every other block is taken line by line.
+        A block that is one line of data, or one with the event's type and one of
+        data, is an event as it stands. Every other block is taken line by line.
         """
         try:
             text = blocks.decode()
         except UnicodeDecodeError:
             text = ""
-        if not text.startswith("data: ") or len(blocks) > self._max_event_bytes:
+        is_plain = text.startswith("data: ")
+        if len(blocks) > self._max_event_bytes or not (is_plain or text.startswith("event: ")):
             self._take_lines(blocks + b"\n\n", events)
             return
         last_event_id = self.last_event_id = self._id
-        for rest in text[6:].split("\n\ndata: "):
-            if "\n" not in rest:
-                events.append(ServerSentEvent(rest, "message", last_event_id))
+        if is_plain:
+            for rest in text[6:].split("\n\ndata: "):
+                if "\n" not in rest:
+                    events.append(ServerSentEvent(rest, "message", last_event_id))
+                else:
+                    self._take_lines(f"data: {rest}\n\n".encode(), events)
+                    last_event_id = self._id
+            return
+        for rest in text[7:].split("\n\nevent: "):
+            event_type, separator, data = rest.partition("\ndata: ")
+            if separator and "\n" not in event_type and "\n" not in data:
+                events.append(ServerSentEvent(data, event_type or "message", last_event_id))
             else:
-                self._take_lines(f"data: {rest}\n\n".encode(), events)
+                self._take_lines(f"event: {rest}\n\n".encode(), events)
                 last_event_id = self._id
 
     def _take_lines(self, text: bytes, events: list[ServerSentEvent]) -> None:

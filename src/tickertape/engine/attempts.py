@@ -85,7 +85,7 @@ class Attempts:
             await asyncio.sleep(attempt.wait_s)
             try:
                 return await self._try(attempt.route)
-            except ProviderError as error:
+            except ProviderError:
                 if self._is_over():
                     raise
 

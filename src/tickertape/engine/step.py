@@ -46,7 +46,7 @@ _End: TypeAlias = StreamEnd | CancelledBy
 
 
 class Step:
-    """One answer, from its first attempt to its end. Pull its batches with `next`; always `close` it."""
+    """One answer, from its first attempt to its end. Pull it with `next`; always `close` it."""
 
     def __init__(
         self,
@@ -77,17 +77,18 @@ class Step:
         """Return the next events; the last batch ends with `RunEnded`, then come empty ones."""
         if self.state.ended is not None:
             return ()
-        received, end = await self._receive()
+        try:
+            received, end = await self._receive()
+        except ProviderError as error:
+            received, end = self._broke_off(error)
+        except Exception:
+            logger.exception("a provider call failed through a fault of ours")
+            received, end = [], StreamEnd(INTERNAL)
         events = coalesce(received)
         for event in events:
             self.state.apply(event)
         self._note_progress(events)
-        if end is not None:
-            ended = self._end(end)
-            self.state.apply(ended)
-            events = [*events, ended]
-            self.close()
-        return events
+        return events if end is None else self._ended(events, end)
 
     def cancel(self, by: CancelledBy) -> None:
         """Stop the provider; `next` then returns `RunEnded`. The first stop counts."""
@@ -103,25 +104,21 @@ class Step:
 
     async def _receive(self) -> tuple[list[Event], _End | None]:
         """Return what one read brings, and how the stream ended if it did."""
-        try:
-            while True:
-                if self._stream is None:
-                    return await self._open()
-                if self._stopped() is not None:
-                    return self._close_early()
-                stream = self._stream
-                chunk = await stream.read()
-                if not chunk and self._stopped() is not None:
-                    return self._close_early()
-                translator = stream.translator
-                events = translator.feed(chunk) if chunk else translator.close()
-                if events or translator.end is not None:
-                    return events, translator.end
-        except ProviderError as error:
-            return self._broke_off(error)
-        except Exception:
-            logger.exception("a provider call failed through a fault of ours")
-            return [], StreamEnd(INTERNAL)
+        stream = self._stream
+        if stream is None:
+            return await self._open()
+        translator = stream.translator
+        while self._stop is None:
+            chunk = await stream.read()
+            if chunk:
+                events = translator.feed(chunk)
+            elif self._stopped() is None:
+                events = translator.close()
+            else:
+                break
+            if events or translator.end is not None:
+                return events, translator.end
+        return self._close_early()
 
     async def _open(self) -> tuple[list[Event], _End | None]:
         """Make attempts until one speaks, and return what it says after the attempts' record."""
@@ -174,6 +171,12 @@ class Step:
     def _stopped(self) -> _End | None:
         """Return how the step ends because it was interrupted; None while it was not."""
         return StreamEnd(self._stop) if isinstance(self._stop, RunError) else self._stop
+
+    def _ended(self, events: Sequence[Event], end: _End) -> Sequence[Event]:
+        ended = self._end(end)
+        self.state.apply(ended)
+        self.close()
+        return [*events, ended]
 
     def _end(self, end: _End) -> RunEnded:
         state, choice = self.state, self.state.choices.get(0)

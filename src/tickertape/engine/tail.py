@@ -38,7 +38,6 @@ class Tail:
         self._heartbeat_s = heartbeat_s
         self._loop = asyncio.get_running_loop()
         self._is_behind = True
-        self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
         self._returned_at_s = self._loop.time()
         self._watch = log.watch(run_id, self._wake)
@@ -50,45 +49,42 @@ class Tail:
         Raises:
             CursorBeyondEnd, RunTrimmed: as `EventLog.read`.
         """
+        # One flat function: each frame between the event loop and the future is paid
+        # for at every wake-up.
         records: Sequence[Record] = ()
         while not self.is_over:
             if self._is_behind:
                 self._is_behind = False
-                records = await self._read()
-                if records or self.is_over:
+                part = await self._log.read(self._run_id, after=self.cursor, limit=READ_LIMIT)
+                if part.records:
+                    records = self._advance(part.records)
+                if part.is_closed:
+                    self.close()
+                if records:
                     break
-            elif not await self._wait():
-                break
+            else:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+                if not self._is_behind:
+                    break
         self._returned_at_s = self._loop.time()
         return records
 
     def close(self) -> None:
         """Leave. A waiting `next` returns at once. Safe to repeat."""
-        self.is_over = self._is_closed = True
+        self.is_over = True
         self._watch.close()
         self._timer.cancel()
         self._wake()
 
-    async def _read(self) -> Sequence[Record]:
-        part = await self._log.read(self._run_id, after=self.cursor, limit=READ_LIMIT)
-        if self._is_closed:
-            return ()
-        if part.records:
-            self.cursor = part.records[-1].offset
-        if len(part.records) == READ_LIMIT:
+    def _advance(self, records: Sequence[Record]) -> Sequence[Record]:
+        self.cursor = records[-1].offset
+        if len(records) == READ_LIMIT:
             self._is_behind = True
-        if part.is_closed:
-            self.close()
-        return coalesce_records(part.records)
-
-    async def _wait(self) -> bool:
-        """Wait for the log to grow; False when a heartbeat is due instead."""
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-        return self._is_behind or self._is_closed
+        return coalesce_records(records)
 
     def _wake(self) -> None:
         self._is_behind = True

@@ -154,14 +154,19 @@ class FeedResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
-            while block := await feed.next():
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+            # A task, so that a wake-up does not pass through every middleware's frame.
+            await asyncio.create_task(_write(feed, send))
             if not leaving.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             feed.close()
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
+
+
+async def _write(feed: NativeFeed, send: Send) -> None:
+    while block := await feed.next():
+        await send({"type": "http.response.body", "body": block, "more_body": True})
 
 
 async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:
