@@ -32,7 +32,7 @@ ErrorCode: TypeAlias = Literal[
     "stalled",  # no progress within the deadline
     "timed_out",  # the whole run took too long
     "producer_lost",  # the process that produced it died
-    "too_large",  # more than a limit of ours allows
+    "too_large",  # more than a limit allows, ours or the model's
     "internal",  # our own fault
 ]
 
