@@ -36,3 +36,13 @@ def test_a_limit_that_is_none_is_refused(value):
     """The message names the limit and the value."""
     with pytest.raises(ConfigurationError, match=f"stall_timeout_s .* not {value!r}"):
         Deadlines(stall_timeout_s=value)
+
+
+def test_silence_is_excused_while_nobody_listens():
+    """Only forward, and only what has begun."""
+    progress = Progress(100)
+    progress.excuse(until_s=200)
+    assert Progress(100) == progress
+    progress = Progress(100, first_at_s=110, latest_at_s=120, finished_at_s=130)
+    progress.excuse(until_s=125)
+    assert Progress(100, first_at_s=110, latest_at_s=125, finished_at_s=130) == progress

@@ -221,6 +221,18 @@ async def test_p5_reads_without_events_are_no_progress(provider, step):
     assert ("stalled", 10.0) == (ended.error.code, ended.timings.duration_s)
 
 
+async def test_p5_the_callers_own_time_is_no_stall(provider, step):
+    """A reader may think between two pulls; silence counts while it waits."""
+    provider.stream.send("a")
+    await step.next()
+    provider.stream.send("b")
+    await asyncio.sleep(60)
+    assert [TextDelta("b")] == list(await step.next())
+    await asyncio.sleep(60)
+    ended = (await drain(step))[-1]
+    assert ("stalled", 130.0) == (ended.error.code, ended.timings.duration_s)
+
+
 async def test_a_stream_that_stays_open_after_the_finish_reason_ends_soon_and_well(provider, step):
     """The text is whole, so readers don't wait for the connection to end."""
     provider.stream.send("Hi", STOP)

@@ -143,6 +143,13 @@ def test_each_event_has_its_payload_and_comes_back_from_it(event, payload):
     assert event == decode_payload(encode_payload(event))
 
 
+def test_an_error_code_of_a_newer_server_is_no_reason_to_lose_the_end():
+    """It reads as `internal`, with the message as it is."""
+    data = '{"error":"Odd.","code":"brand_new","outcome":"failed","length":0,"timings":%s}'
+    ended = decode_payload(data % '{"first_progress_s":null,"duration_s":1}')
+    assert RunError(code="internal", message="Odd.") == ended.error
+
+
 def test_a_block_is_an_id_and_one_line_of_data():
     """No `event:` field, so that `onmessage` sees everything."""
     assert b'id: 7\ndata: {"content":"Hel"}\n\n' == block(7, TextDelta("Hel"))

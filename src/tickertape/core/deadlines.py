@@ -42,6 +42,13 @@ class Progress(Struct):
     finished_at_s: float | None = None
     """When the last choice got its finish reason."""
 
+    def excuse(self, *, until_s: float) -> None:
+        """Count silence from here: before, nobody was listening."""
+        if self.latest_at_s is not None:
+            self.latest_at_s = max(self.latest_at_s, until_s)
+        if self.finished_at_s is not None:
+            self.finished_at_s = max(self.finished_at_s, until_s)
+
 
 class Deadline(Struct, frozen=True):
     """A moment, and what it means when it passes."""

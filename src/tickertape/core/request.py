@@ -1,14 +1,16 @@
-"""What a caller asks of a model: messages and settings, as a value.
+"""What a caller asks of a model: messages or a prompt, and settings, as a value.
 
-Knows the field names that the OpenAI chat protocol uses, since everyone sends
-those. Does not know where the request will go, nor any server's limits.
+Knows the field names that the OpenAI protocols use, since everyone sends those.
+Does not know where the request will go, nor any server's limits.
 """
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, ValidationError
+
+from tickertape.core.errors import InvalidRequest
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -51,3 +53,42 @@ class ChatRequest(
     tool_choice: str | dict[str, object] | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
     user: str | UnsetType = UNSET
+
+
+class CompletionRequest(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A text to go on with, as models took it before chat. What is UNSET is not sent."""
+
+    prompt: str | list[str]
+    """Several prompts have `n` answers each; the choices of all are numbered in one row."""
+    model: str = ""
+    """A deployment or model, optionally qualified (`azure/gpt-35`); empty means the default."""
+    suffix: str | UnsetType = UNSET
+    """What comes after the text that is wanted."""
+    max_tokens: int | UnsetType = UNSET
+    temperature: float | UnsetType = UNSET
+    top_p: float | UnsetType = UNSET
+    n: int | UnsetType = UNSET
+    stop: str | list[str] | UnsetType = UNSET
+    seed: int | UnsetType = UNSET
+    presence_penalty: float | UnsetType = UNSET
+    frequency_penalty: float | UnsetType = UNSET
+    user: str | UnsetType = UNSET
+
+
+Request: TypeAlias = ChatRequest | CompletionRequest
+"""Anything that a model can be asked."""
+
+
+def invalid_request(error: ValidationError) -> InvalidRequest:
+    """Return msgspec's complaint with the field it is about, in the caller's notation.
+
+    `messages[0].role`, say; an unknown or missing field is named itself.
+    """
+    what, _, path = str(error).partition(" - at `")
+    param = path.rstrip("`").removeprefix("$").removeprefix(".") or None
+    if "unknown field" in what or "missing required field" in what:
+        field = what.rsplit("`", 2)[-2]
+        param = f"{param}.{field}" if param else field
+    return InvalidRequest(f"{param}: {what}" if param else what, param=param)

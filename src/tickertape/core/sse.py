@@ -32,6 +32,9 @@ HEARTBEAT: Final = b": hb\n"
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+_MAX_HEAD_BYTES: Final = 128
+"""A type with a longer name is read all the same, but not kept for the next block."""
+
 # As integers: `in` finds one in a third of the time that it takes with b"\r".
 _CARRIAGE_RETURN: Final = 0x0D
 _LINE_FEED: Final = 0x0A
@@ -61,6 +64,8 @@ class SseDecoder:
         "_is_broken",
         "_line",
         "_max_event_bytes",
+        "_plain_head",
+        "_plain_type",
         "_skip",
         "_type",
         "last_event_id",
@@ -83,6 +88,9 @@ class SseDecoder:
         self._data = bytearray()
         self._type = ""
         self._id = ""
+        # What stands before the data in a block with nothing else, and the type it tells.
+        self._plain_head = b"data: "
+        self._plain_type = "message"
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events completed by `chunk`, possibly none.
@@ -100,29 +108,19 @@ class SseDecoder:
             raise EventTooLarge(self._max_event_bytes)
         if self._skip or _CARRIAGE_RETURN in chunk:
             chunk = self._prepare(chunk)
+        head = self._plain_head
         if (
-            chunk.startswith(b"data: ")
-            and chunk.find(b"\n") == len(chunk) - 2
+            chunk.startswith(head)
+            and chunk.find(b"\n", len(head)) == len(chunk) - 2
             and chunk.endswith(b"\n")
             and not (self._line or self._data or self._type)
             and len(chunk) <= self._max_event_bytes
         ):
-            # Exactly one block of one line, as providers write them when they are not in a hurry.
+            # Exactly one block, as providers write them when they are not in a hurry.
             self.last_event_id = self._id
-            return [ServerSentEvent(chunk[6:-2].decode("utf-8", "replace"), "message", self._id)]
-        if (
-            chunk.startswith(b"event: ")
-            and chunk[(line_end := chunk.find(b"\n")) : line_end + 7] == b"\ndata: "
-            and chunk.find(b"\n", line_end + 7) == len(chunk) - 2
-            and chunk.endswith(b"\n")
-            and not (self._line or self._data or self._type)
-            and len(chunk) <= self._max_event_bytes
-        ):
-            # The same, with the event's type in a line before it.
-            self.last_event_id = self._id
-            data = chunk[line_end + 7 : -2].decode("utf-8", "replace")
-            event_type = chunk[7:line_end].decode("utf-8", "replace")
-            return [ServerSentEvent(data, event_type or "message", self._id)]
+            data = chunk[len(head) : -2].decode("utf-8", "replace")
+            return [ServerSentEvent(data, self._plain_type, self._id)]
+        self._expect_head_of(chunk)
         events: list[ServerSentEvent] = []
         try:
             if self._line or self._data or self._type:
@@ -150,6 +148,15 @@ class SseDecoder:
         self._held = b""
         self._skip = b"\n" if start.endswith(b"\r") else b""
         return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _expect_head_of(self, chunk: bytes) -> None:
+        """Expect the next block to begin as this one: with its type, or with its data at once."""
+        line_end = chunk.find(b"\n", 0, _MAX_HEAD_BYTES)
+        if chunk.startswith(b"data: "):
+            self._plain_head, self._plain_type = b"data: ", "message"
+        elif chunk.startswith(b"event: ") and chunk.startswith(b"\ndata: ", line_end):
+            self._plain_head = chunk[: line_end + len(b"\ndata: ")]
+            self._plain_type = chunk[7:line_end].decode("utf-8", "replace") or "message"
 
     def _take_blocks(self, blocks: bytes, events: list[ServerSentEvent]) -> None:
         """Take whole blocks; the blank line after the last one is not among the bytes.

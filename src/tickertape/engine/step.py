@@ -71,12 +71,15 @@ class Step:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._progress = Progress(self._loop.time())
+        self._pulled_at_s: float | None = None
+        """Since when a pull waits; None between two pulls."""
         self.state.apply(started)
 
     async def next(self) -> Sequence[Event]:
         """Return the next events; the last batch ends with `RunEnded`, then come empty ones."""
         if self.state.ended is not None:
             return ()
+        self._pulled_at_s = self._loop.time()
         try:
             received, end = await self._receive()
         except ProviderError as error:
@@ -84,6 +87,8 @@ class Step:
         except Exception:
             logger.exception("a provider call failed through a fault of ours")
             received, end = [], StreamEnd(INTERNAL)
+        finally:
+            self._pulled_at_s = None
         events = coalesce(received)
         for event in events:
             self.state.apply(event)
@@ -234,8 +239,11 @@ class Step:
         """
         if self._timer is not None:
             self._timer.cancel()
+        now_s = self._loop.time()
+        # The time between two pulls is the caller's, not the provider's.
+        self._progress.excuse(until_s=now_s if self._pulled_at_s is None else self._pulled_at_s)
         deadline = next_deadline(self._deadlines, self._progress)
-        if self._loop.time() >= deadline.at_s:
+        if now_s >= deadline.at_s:
             self._interrupt(deadline.error)
         else:
             self._timer = self._loop.call_at(deadline.at_s, self._watch_deadlines)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tickertape.core.errors import InvalidRequest, RequestTooLarge
-from tickertape.core.request import ChatRequest, Message
+from tickertape.core.request import ChatRequest, Message, invalid_request
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -47,8 +47,7 @@ def parse_request(body: bytes, limits: Limits) -> ChatRequest:
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        message, param = _explain(str(error))
-        raise InvalidRequest(message, param=param) from error
+        raise invalid_request(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     check_request(request, limits)
@@ -103,13 +102,3 @@ def _check_messages(messages: list[Message], limits: Limits) -> None:
 def _check_count(name: str, value: int | UnsetType, most: int) -> None:
     if value is not UNSET and not 1 <= value <= most:
         raise InvalidRequest(f"{name} must be between 1 and {most}, not {value}", param=name)
-
-
-def _explain(problem: str) -> tuple[str, str | None]:
-    """Return msgspec's words and the field they are about, in the caller's notation."""
-    what, _, path = problem.partition(" - at `")
-    param = path.rstrip("`").removeprefix("$").removeprefix(".") or None
-    if "unknown field" in what or "missing required field" in what:
-        field = what.rsplit("`", 2)[-2]
-        param = f"{param}.{field}" if param else field
-    return f"{param}: {what}" if param else what, param

@@ -10,7 +10,7 @@ Knows no transport: whoever holds the connection writes what `NativeFeed` gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, assert_never
+from typing import Final, assert_never, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
     AttemptEnded,
     ChoiceFinished,
+    ErrorCode,
     Event,
     FilterReported,
     ReasoningDelta,
@@ -44,6 +45,7 @@ HEADERS: Final = {
     "x-accel-buffering": "no",
 }
 
+_ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 _DONE_BLOCK: Final = f"data: {DONE}\n\n".encode()
 _encode_json: Final = msgspec.json.Encoder().encode
 _decode_json: Final = msgspec.json.Decoder(dict[str, object]).decode
@@ -174,9 +176,11 @@ def _decode_end(payload: dict[str, object]) -> RunEnded:
     fields = dict(payload)
     error = None
     if "error" in fields:
+        code = fields.pop("code")
         error = {
             "message": fields.pop("error"),
-            "code": fields.pop("code"),
+            # A newer server may have more of them.
+            "code": code if code in _ERROR_CODES else "internal",
             "is_retryable": fields.pop("retryable", False),
         }
     return msgspec.convert({**fields, "type": "run_ended", "error": error}, RunEnded)

@@ -1,0 +1,50 @@
+"""`tickertape serve`: says what it serves, and serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import webbrowser
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+
+from tickertape.providers.catalog import Catalog
+from tickertape.web.serve import ServeSettings, serve
+
+
+def serve_until_stopped(
+    settings: ServeSettings, *, environment: Mapping[str, str], opens_browser: bool
+) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        ConfigurationError: the port is in use, or there is no model to answer.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("tickertape").setLevel(logging.INFO)
+    descriptions = asyncio.run(_describe(environment))
+    # Whoever starts a server reads its address from a pipe, too: no wrapping there.
+    console = Console(soft_wrap=True, highlight=False)
+
+    def say_ready(url: str) -> None:
+        console.print(f"Tickertape serves at [bold]{escape(url)}[/bold]")
+        for description in descriptions:
+            console.print(f"  model  {escape(description)}")
+        console.print("  log    in memory: runs are kept while the server runs")
+        console.print("Ctrl-C stops it.")
+        if opens_browser:
+            # Some browsers keep the call until they close.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    serve(settings, environment=environment, on_ready=say_ready)
+
+
+async def _describe(environment: Mapping[str, str]) -> list[str]:
+    catalog = Catalog.from_environment(environment)
+    try:
+        return catalog.describe()
+    finally:
+        await catalog.close()

@@ -1,0 +1,70 @@
+"""`tickertape serve`: says where and what it serves, and stops when told."""
+
+from __future__ import annotations
+
+import gc
+import re
+import signal
+import socket
+
+import pytest
+
+from tickertape.client.reader import start_run
+from tickertape.core.request import ChatRequest, Message
+from tickertape.testing.answers import Answer
+
+REQUEST = ChatRequest(messages=[Message(role="user", content="Hi")])
+
+
+@pytest.fixture
+def server(run):
+    """A running server, ready."""
+    command = run("serve", "--port", "0")
+    command.out.until("Ctrl-C stops it")
+    return command
+
+
+def url_of(server):
+    return next(re.finditer(r"http://\S+", server.out.text))[0]
+
+
+def test_it_says_where_and_what_it_serves(server, provider):
+    """The URL, the models and the log."""
+    text = server.out.text
+    assert provider.openai_base_url in text
+    assert "log" in text
+    assert url_of(server).startswith("http://127.0.0.1:")
+
+
+def test_it_serves(server, provider):
+    """A reader of ours gets the provider's answer through it."""
+    provider.play(Answer(text="Hello"))
+    assert "Hello" == "".join(start_run(url_of(server), REQUEST))
+    gc.collect()  # a connection that was left open would be found here
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_told(server, number):
+    """With success."""
+    server.process.send_signal(number)
+    assert (0, "") == (server.exit_code(), server.err.rest())
+
+
+def test_the_model_is_an_option(run, provider):
+    """It answers when a request names none."""
+    server = run("serve", "--port", "0", "--model", "chosen")
+    server.out.until("Ctrl-C stops it")
+    "".join(start_run(url_of(server), REQUEST))
+    assert "chosen" == provider.requests[0].body["model"]
+
+
+def test_a_port_in_use_is_named(run):
+    """With the way out, in one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = run("serve", "--port", str(port))
+        assert 1 == command.exit_code()
+    error = command.err.rest()
+    assert str(port) in error
+    assert "--port 0" in error
+    assert 1 == error.count("\n")
