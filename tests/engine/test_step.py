@@ -18,7 +18,7 @@ from tickertape.core.events import (
     Usage,
     UsageReported,
 )
-from tickertape.engine.step import Step
+from tickertape.engine.step import RELEASE_TIMEOUT_S, Step
 from tickertape.providers.base import Route, StreamEnd
 from tickertape.testing.scripted import ScriptedProvider
 
@@ -59,6 +59,36 @@ async def test_a_whole_answer_ends_completed(provider, step):
     assert [TextDelta("Hello"), UsageReported(Usage(input_tokens=3, output_tokens=2))] == events[:2]
     assert ("completed", "stop", 7) == (ended.outcome, ended.finish_reason, ended.length)
     assert Usage(input_tokens=3, output_tokens=2) == ended.usage
+    await step.release()
+    assert provider.stream.is_closed
+
+
+async def test_a_whole_answers_connection_may_end_by_itself(provider, step):
+    """Read to its end it can be used again; the wait for that is short."""
+    provider.stream.finish("Hi")
+    await drain(step)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.1, provider.stream.end_of_file)
+    await step.release()
+    assert 0.1 == loop.time()
+
+
+async def test_a_connection_that_does_not_end_is_closed(provider, step):
+    """A provider that keeps it open for another reason is not waited for."""
+    provider.stream.finish("Hi")
+    await drain(step)
+    await step.release()
+    assert (RELEASE_TIMEOUT_S, True) == (
+        asyncio.get_running_loop().time(),
+        provider.stream.is_closed,
+    )
+
+
+async def test_a_broken_answers_connection_is_not_waited_for(provider, step):
+    """There is nothing to use again."""
+    provider.stream.send("Hi")
+    provider.stream.end_of_file()
+    await drain(step)
     assert provider.stream.is_closed
 
 

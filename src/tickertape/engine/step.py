@@ -42,6 +42,9 @@ logger = logging.getLogger("tickertape.engine")
 
 _PROGRESS: Final = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta})
 
+RELEASE_TIMEOUT_S: Final = 0.25
+"""The two ends travel together: what takes longer is a connection kept open for another reason."""
+
 _End: TypeAlias = StreamEnd | CancelledBy
 
 
@@ -99,13 +102,33 @@ class Step:
         """Stop the provider; `next` then returns `RunEnded`. The first stop counts."""
         self._interrupt(by)
 
+    async def release(self) -> None:
+        """Give the connection of a whole answer the moment it needs to be used again.
+
+        The end of the HTTP body comes right after the end of the answer, but maybe
+        not in the same read; a connection that is closed before it costs the next
+        answer a new one, with a new TLS handshake.
+        """
+        ended = self.state.ended
+        if self._stream is not None and ended is not None and ended.outcome == "completed":
+            try:
+                async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                    while await self._stream.read():
+                        pass
+            except (ProviderError, TimeoutError):
+                pass  # then it is closed, and the next answer opens another
+        self.close()
+
     def close(self) -> None:
         """Close the provider's connection. Safe to repeat."""
+        self._stop_watching()
+        if self._stream is not None:
+            self._stream.close()
+
+    def _stop_watching(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._stream is not None:
-            self._stream.close()
 
     async def _receive(self) -> tuple[list[Event], _End | None]:
         """Return what one read brings, and how the stream ended if it did."""
@@ -180,7 +203,10 @@ class Step:
     def _ended(self, events: Sequence[Event], end: _End) -> Sequence[Event]:
         ended = self._end(end)
         self.state.apply(ended)
-        self.close()
+        if ended.outcome == "completed":
+            self._stop_watching()
+        else:
+            self.close()
         return [*events, ended]
 
     def _end(self, end: _End) -> RunEnded:

@@ -24,6 +24,8 @@ async def write_run(log: EventLog, step: Step, *, run_id: str, epoch: int) -> No
     try:
         while events := await step.next():
             await log.append(run_id, events, epoch=epoch)
+        # After the end is in the log, so that no reader waits for this.
+        await step.release()
     except (StaleEpoch, LogClosed) as error:
         logger.warning("run %s: stopped writing: %s", run_id, error)
     finally:

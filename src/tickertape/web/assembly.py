@@ -29,10 +29,13 @@ async def open_handlers(
     deadlines: Deadlines | None = None,
     max_runs: int = 1000,
     heartbeat_s: float = 15.0,
+    loads_model: bool = False,
 ) -> AsyncIterator[Handlers]:
     """Open everything that a server needs, as the environment configures it; close it after.
 
     A log that is passed in stays open; without one, runs are kept in memory.
+    `loads_model` loads an embedded default model before anyone asks: loading stops
+    the event loop, for a second or, with a large file, for many.
 
     Raises:
         ConfigurationError: nothing to answer with; the message says the ways out.
@@ -40,6 +43,8 @@ async def open_handlers(
     async with HttpTransport() as transport:
         catalog = Catalog.from_environment(environment, transport=transport)
         try:
+            if loads_model:
+                await catalog.load()
             async with Engine(
                 log or MemoryLog(),
                 deadlines=deadlines,

@@ -119,7 +119,7 @@ class Handlers:
             return body_too_large(self.limits)
         request = parse_request(call.body, self.limits)
         created = await self.engine.start(
-            self._models.routes(request.model),
+            self._routes(request.model),
             request,
             owner=call.owner,
             idempotency_key=_idempotency_key(call),
@@ -129,6 +129,16 @@ class Handlers:
             headers = {"location": location, "preference-applied": "respond-async"}
             return json_reply({"run_id": created.run_id}, status=202, headers=headers)
         return await self._tail(call, created.run_id, after=BEGINNING, location=location)
+
+    def _routes(self, model: str) -> list[Route]:
+        try:
+            return self._models.routes(model)
+        except ConfigurationError as error:
+            if not model:
+                raise
+            # Which providers are configured is the operator's business, not the caller's.
+            logger.info("a request for %r: %s", model, error)
+            raise InvalidRequest(f"there is no model {model!r} here", param="model") from error
 
     async def _tail(
         self, call: Call, run_id: str, *, after: int, location: str | None = None

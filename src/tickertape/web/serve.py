@@ -85,6 +85,7 @@ async def _serve(
         deadlines=settings.deadlines,
         max_runs=settings.max_runs,
         heartbeat_s=settings.heartbeat_s,
+        loads_model=True,
     ) as handlers:
         config.app = create_app(lambda: nullcontext(handlers))
         server = _Server(config, handlers.engine, settings.drain_s, lambda: on_ready(url))
