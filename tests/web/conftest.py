@@ -12,9 +12,11 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
+from tests.web.flask_server import flask_app, serving_in_threads
 from tickertape.core.errors import InvalidRequest
 from tickertape.engine.engine import Engine
 from tickertape.logs.memory import MemoryLog
+from tickertape.providers.base import Route
 from tickertape.testing.scripted import ScriptedProvider
 from tickertape.web.asgi import create_app
 from tickertape.web.fastapi import chat_router
@@ -30,10 +32,10 @@ class OneModel:
     def __init__(self, provider):
         self.provider = provider
 
-    def resolve(self, model):
+    def routes(self, model):
         if model not in {"", "m", "other"}:
             raise InvalidRequest(f"there is no model {model!r}", param="model")
-        return self.provider, model or "m"
+        return [Route(self.provider, model or "m")]
 
     def names(self):
         return ["m", "other"]
@@ -109,12 +111,28 @@ async def serving(app):
             await task
 
 
-@pytest.fixture(params=[starlette_app, fastapi_app], ids=["starlette", "fastapi"])
+def in_starlette(open_handlers):
+    return serving(starlette_app(open_handlers))
+
+
+def in_fastapi(open_handlers):
+    return serving(fastapi_app(open_handlers))
+
+
+def in_flask(open_handlers):
+    return serving_in_threads(flask_app(open_handlers))
+
+
+FRAMEWORKS = {"starlette": in_starlette, "fastapi": in_fastapi, "flask": in_flask}
+
+
+@pytest.fixture(params=FRAMEWORKS)
 async def server(request):
+    serve = FRAMEWORKS[request.param]
     provider = ScriptedProvider()
     async with Engine(MemoryLog(), max_runs=4, heartbeat_s=0.2) as engine:
         handlers = Handlers(engine, OneModel(provider), limits=LIMITS)
-        app = request.param(lambda: contextlib.nullcontext(handlers))
-        async with serving(app) as url, aiohttp.ClientSession() as session:
+        opening = serve(lambda: contextlib.nullcontext(handlers))
+        async with opening as url, aiohttp.ClientSession() as session:
             yield Server(url, provider, engine, session)
             await engine.drain(0)

@@ -163,13 +163,18 @@ def body_too_large(limits: Limits) -> Reply:
     )
 
 
+def not_configured(error: ConfigurationError) -> Reply:
+    """Return the refusal of a server that has nothing to answer with."""
+    # The operator's business, in words that may name hosts and variables.
+    logger.error("%s", error)
+    return refuse(500, "not_configured", "this server has no model for this request")
+
+
 async def _answer(reply: Awaitable[AnyReply]) -> AnyReply:
     try:
         return await reply
     except ConfigurationError as error:
-        # The operator's business, in words that may name hosts and variables.
-        logger.error("%s", error)  # noqa: TRY400  # the message says it all
-        return refuse(500, "not_configured", "this server has no model for this request")
+        return not_configured(error)
     except TickertapeError as error:
         refusal = error_reply(error)
         if refusal.status >= 500:

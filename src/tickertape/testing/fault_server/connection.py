@@ -82,6 +82,8 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(
             self._serve(), name=f"fault server connection {self._number}"
         )
+        # Not in the task: one that is cancelled before its first step runs no `finally`.
+        self._task.add_done_callback(lambda _: transport.close())
         self._own(self._task)
 
     def data_received(self, data: bytes) -> None:
@@ -123,16 +125,12 @@ class Connection(asyncio.Protocol):
     # The task.
 
     async def _serve(self) -> None:
-        try:
-            keeps = True
-            while keeps:
-                request = await self._next_request()
-                if request is None:
-                    break
-                keeps = await self._answer(request)
-        finally:
-            # After a reset or an abort this changes nothing.
-            self._transport.close()
+        keeps = True
+        while keeps:
+            request = await self._next_request()
+            if request is None:
+                break
+            keeps = await self._answer(request)
 
     async def _next_request(self) -> HttpRequest | None:
         """Return the next request; None after bytes that are none."""
@@ -201,6 +199,10 @@ class Connection(asyncio.Protocol):
         return reply.framing == "chunked"
 
     async def _write(self, wire: bytes) -> None:
+        if self._transport.is_closing():
+            # The client has gone, and this task is about to learn it: asyncio would
+            # complain about each write until then.
+            await asyncio.sleep(0)
         self._transport.write(wire)
         if not self._is_drained.is_set():
             await self._is_drained.wait()

@@ -1,4 +1,4 @@
-"""The routes over real connections, the same for `tickertape serve` and a FastAPI application."""
+"""The routes over real connections, the same in every framework."""
 
 from __future__ import annotations
 
