@@ -270,5 +270,5 @@ async def test_without_a_provider_requests_are_refused_and_the_worker_lives(guni
     server = await gunicorn(*WORKER, "--threads", "2", environment=environment)
     for _ in range(2):
         async with server.start() as response:
-            assert 503 == response.status
+            assert 500 == response.status
             assert "not_configured" == (await response.json())["error"]["code"]
