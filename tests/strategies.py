@@ -103,6 +103,7 @@ reports: SearchStrategy[Event] = (
         begun_s=seconds,
         ended_s=seconds,
         error=st.none() | errors,
+        usage=st.none() | usages,
     )
     | st.builds(
         ChoiceFinished,

@@ -50,6 +50,7 @@ KNOWN: dict[str, Event] = {
         begun_s=0.0,
         ended_s=0.25,
         error=RunError(code="rate_limited", message="Too many.", is_retryable=True),
+        usage=Usage(input_tokens=3),
     ),
     "text_delta_minimal": TextDelta("Hel"),
     "text_delta_full": TextDelta('\u00e9\u20ac\U0001f600 "\\\n\u2028\0', choice=1),
@@ -207,7 +208,7 @@ class TestUnknown:
     def test_the_bytes_are_a_copy(self):
         """A log may hand out a view of a buffer that it uses again."""
         buffer = bytearray(b'{"type":"new"}')
-        event = decode_event(memoryview(buffer))  # type: ignore[arg-type]
+        event = decode_event(memoryview(buffer))
         buffer[2:6] = b"xxxx"
         assert UnknownEvent("new", b'{"type":"new"}') == event
 

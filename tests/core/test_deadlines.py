@@ -38,11 +38,11 @@ def test_a_limit_that_is_none_is_refused(value):
         Deadlines(stall_timeout_s=value)
 
 
-def test_silence_is_excused_while_nobody_listens():
-    """Only forward, and only what has begun."""
+def test_a_pause_of_the_caller_is_taken_out_of_the_silence():
+    """Only where silence has begun to count."""
     progress = Progress(100)
-    progress.excuse(until_s=200)
+    progress.excuse(pause_s=50)
     assert Progress(100) == progress
     progress = Progress(100, first_at_s=110, latest_at_s=120, finished_at_s=130)
-    progress.excuse(until_s=125)
-    assert Progress(100, first_at_s=110, latest_at_s=125, finished_at_s=130) == progress
+    progress.excuse(pause_s=5)
+    assert Progress(100, first_at_s=110, latest_at_s=125, finished_at_s=135) == progress

@@ -350,3 +350,43 @@ class TestHeartbeat:
         event = encode_event("a", id=1)
         expected = [ServerSentEvent("a", id="1")] * 2
         assert (expected, "1", None) == decode([HEARTBEAT, event, HEARTBEAT, event, HEARTBEAT])
+
+
+class TestBlocksReadOneByOne:
+    """A read that is exactly one block takes a short cut, which remembers how blocks begin."""
+
+    BLOCKS = (
+        "data: a\n\n",
+        "data: \n\n",
+        "event: x\ndata: a\n\n",
+        "event: x\ndata: \n\n",
+        "event: y\ndata: a\n\n",
+        "event: \ndata: a\n\n",
+        f"event: {'long' * 50}\ndata: a\n\n",
+        "event: x\ndata: a\ndata: b\n\n",
+        "event: x\nid: 7\ndata: a\n\n",
+        "event: x\n\n",
+        "event: x\ndata:a\n\n",
+        "data: event: x\n\n",
+        "id: 8\nevent: x\ndata: a\n\n",
+        ": x\nevent: x\ndata: a\n\n",
+        "event: x\r\ndata: a\r\n\r\n",
+        "event: é\ndata: 🙂\n\n",
+        "event: x",
+        "event: x\ndata: a\n",
+        "\n",
+    )
+
+    @given(st.lists(st.sampled_from(BLOCKS), max_size=8))
+    @example(["event: x\ndata: a\n\n", "event: x\ndata: a\n\n", "event: y\ndata: a\n\n"])
+    def test_whatever_came_before_each_is_read_by_the_standard(self, blocks):
+        """Blocks of all kinds in any order give what a plain reading of the whole gives."""
+        chunks = [block.encode() for block in blocks]
+        assert reference(b"".join(chunks)) == decode(chunks)
+
+    @given(st.lists(st.binary(max_size=3), min_size=1, max_size=6))
+    def test_bytes_that_are_no_text_are_replaced_in_types_too(self, names):
+        """The same in the short cut as out of it."""
+        plain = [name.translate(None, b"\r\n") for name in names]
+        chunks = [b"event: %b\ndata: %b\n\n" % (name, name) for name in plain for _ in range(3)]
+        assert decode([b"".join(chunks)]) == decode(chunks)

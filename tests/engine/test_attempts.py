@@ -8,7 +8,7 @@ import pytest
 
 from tickertape.core.attempts import RetryPolicy
 from tickertape.core.errors import ProviderError
-from tickertape.core.events import FilterReported, TextDelta
+from tickertape.core.events import FilterReported, TextDelta, Usage, UsageReported
 from tickertape.core.retry import Backoff
 from tickertape.engine.attempts import Attempts
 from tickertape.providers.base import Route
@@ -145,6 +145,17 @@ async def test_a_stream_that_breaks_before_its_first_event_is_tried_again(one, h
     await answering
     assert [TextDelta("Hi")] == spoken.events
     assert broken.is_closed
+
+
+async def test_p9_what_a_failed_attempt_costs_is_recorded(one):
+    """Each attempt is billed, so each one's report is kept, and the last one's is handed out."""
+    one.providers[0].stream.send(UsageReported(Usage(input_tokens=3)))
+    one.providers[0].stream.break_off(FINAL)
+    attempts = one.attempts()
+    with pytest.raises(ProviderError):
+        await attempts.speak()
+    assert [Usage(input_tokens=3)] == [ended.usage for ended in attempts.ended]
+    assert [UsageReported(Usage(input_tokens=3))] == attempts.unspoken
 
 
 async def test_a_slow_deployment_is_hedged_and_the_first_to_speak_wins(two):

@@ -226,6 +226,9 @@ class ServerReply:
         connection = self._response.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()  # close() would wait for TLS to say goodbye
+        if self._response.content.exception() is None:
+            # See `providers.http.ByteStream.close`.
+            self._response.content.set_exception(aiohttp.ClientConnectionError("closed"))
         self._response.close()
 
 

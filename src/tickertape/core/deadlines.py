@@ -42,12 +42,12 @@ class Progress(Struct):
     finished_at_s: float | None = None
     """When the last choice got its finish reason."""
 
-    def excuse(self, *, until_s: float) -> None:
-        """Count silence from here: before, nobody was listening."""
+    def excuse(self, *, pause_s: float) -> None:
+        """Take a pause out of the silence: nobody was listening."""
         if self.latest_at_s is not None:
-            self.latest_at_s = max(self.latest_at_s, until_s)
+            self.latest_at_s += pause_s
         if self.finished_at_s is not None:
-            self.finished_at_s = max(self.finished_at_s, until_s)
+            self.finished_at_s += pause_s
 
 
 class Deadline(Struct, frozen=True):

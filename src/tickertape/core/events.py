@@ -88,6 +88,8 @@ class AttemptEnded(Struct, frozen=True, kw_only=True, tag="attempt_ended", omit_
     ended_s: float
     error: RunError | None = None
     """Present exactly when `result` is `failed`."""
+    usage: Usage | None = None
+    """What a failed attempt will be billed; None: the provider reported nothing."""
 
 
 class TextDelta(Struct, frozen=True, tag="text_delta", omit_defaults=True, gc=False):

@@ -26,8 +26,10 @@ from tickertape.core.events import (
     RunError,
     TextDelta,
     ToolCallDelta,
+    Usage,
+    UsageReported,
 )
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 from tickertape.providers.base import ProviderStream, Route, StreamEnd
 
 _SPEAKS: Final = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ChoiceFinished})
@@ -46,7 +48,7 @@ class Attempts:
     def __init__(
         self,
         routes: Sequence[Route],
-        request: ChatRequest,
+        request: Request,
         *,
         policy: RetryPolicy,
         give_up_at_s: float,
@@ -55,6 +57,8 @@ class Attempts:
         """`give_up_at_s` is when the run's own deadline passes, on the event loop's clock."""
         self.ended: list[AttemptEnded] = []
         """Every attempt that is over, in the order of their ends."""
+        self.unspoken: list[Event] = []
+        """What the last failed attempt reported without speaking: filters, usage."""
         self._routes = routes
         self._request = request
         self._policy = policy
@@ -133,9 +137,11 @@ class Attempts:
         route = self._routes[index]
         self._plan.begin(index)
         begun_at_s = self._loop.time()
+        events: list[Event] = []
         try:
-            spoken = await _until_it_speaks(route, self._request)
+            spoken = await _until_it_speaks(route, self._request, events)
         except ProviderError as error:
+            self.unspoken = events
             self._note_failure(index, error)
             self._record(route, begun_at_s, error)
             raise
@@ -181,14 +187,19 @@ class Attempts:
                 begun_s=round(begun_at_s - self._started_at_s, 6),
                 ended_s=round(self._loop.time() - self._started_at_s, 6),
                 error=failure,
+                usage=_usage(self.unspoken) if failure else None,
             )
         )
 
 
-async def _until_it_speaks(route: Route, request: ChatRequest) -> Spoken:
+def _usage(events: list[Event]) -> Usage | None:
+    reports = [event.usage for event in events if isinstance(event, UsageReported)]
+    return reports[-1] if reports else None
+
+
+async def _until_it_speaks(route: Route, request: Request, events: list[Event]) -> Spoken:
     stream = await route.provider.open(msgspec.structs.replace(request, model=route.model))
     try:
-        events: list[Event] = []
         while True:
             chunk = await stream.read()
             translator = stream.translator

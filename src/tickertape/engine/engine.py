@@ -22,7 +22,7 @@ from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import Busy, Draining, TickertapeError, UnknownRun
 from tickertape.core.events import CancelledBy, RunStarted
 from tickertape.core.record import BEGINNING
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 from tickertape.core.run_state import RunState
 from tickertape.engine.identity import new_run_id
 from tickertape.engine.step import Step
@@ -89,7 +89,7 @@ class Engine:
     async def start(
         self,
         routes: Sequence[Route],
-        request: ChatRequest,
+        request: Request,
         *,
         owner: str | None = None,
         idempotency_key: str | None = None,
@@ -225,7 +225,7 @@ class Engine:
         return Busy(message, retry_after_s=BUSY_RETRY_AFTER_S)
 
     def _write(
-        self, routes: Sequence[Route], request: ChatRequest, started: RunStarted, *, epoch: int
+        self, routes: Sequence[Route], request: Request, started: RunStarted, *, epoch: int
     ) -> None:
         run_id = started.run_id
         step = Step(routes, request, started=started, deadlines=self._deadlines, retry=self._retry)
@@ -248,7 +248,7 @@ class Engine:
             running.step.cancel(by)
 
 
-def _fingerprint(routes: Sequence[Route], request: ChatRequest) -> str:
+def _fingerprint(routes: Sequence[Route], request: Request) -> str:
     """Return what must be equal for two starts to be the same."""
     names = [(route.provider.name, route.model) for route in routes]
     return hashlib.sha256(msgspec.json.encode((names, request))).hexdigest()

@@ -33,7 +33,7 @@ from tickertape.core.events import (
     Timings,
     ToolCallDelta,
 )
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 from tickertape.core.run_state import RunState
 from tickertape.engine.attempts import Attempts
 from tickertape.providers.base import ProviderStream, Route, StreamEnd
@@ -54,7 +54,7 @@ class Step:
     def __init__(
         self,
         routes: Sequence[Route],
-        request: ChatRequest,
+        request: Request,
         *,
         started: RunStarted,
         deadlines: Deadlines,
@@ -74,15 +74,16 @@ class Step:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._progress = Progress(self._loop.time())
-        self._pulled_at_s: float | None = None
-        """Since when a pull waits; None between two pulls."""
+        self._paused_at_s: float | None = None
+        """Since when no pull waits; None while one does."""
         self.state.apply(started)
 
     async def next(self) -> Sequence[Event]:
         """Return the next events; the last batch ends with `RunEnded`, then come empty ones."""
         if self.state.ended is not None:
             return ()
-        self._pulled_at_s = self._loop.time()
+        self._excuse_pause()
+        self._paused_at_s = None
         try:
             received, end = await self._receive()
         except ProviderError as error:
@@ -91,7 +92,7 @@ class Step:
             logger.exception("a provider call failed through a fault of ours")
             received, end = [], StreamEnd(INTERNAL)
         finally:
-            self._pulled_at_s = None
+            self._paused_at_s = self._loop.time()
         events = coalesce(received)
         for event in events:
             self.state.apply(event)
@@ -168,7 +169,7 @@ class Step:
             return [*attempts.record()], self._stopped()
         except ProviderError as error:
             events, end = self._broke_off(error)
-            return [*attempts.record(), *events], end
+            return [*attempts.record(), *attempts.unspoken, *events], end
         finally:
             self._opening = None
         self._stream = spoken.stream
@@ -257,6 +258,13 @@ class Step:
     def _has_finished(self) -> bool:
         return all(choice.finish_reason for choice in self.state.choices.values())
 
+    def _excuse_pause(self) -> None:
+        """Move the deadlines back by the time since the last pull: it is the caller's."""
+        if self._paused_at_s is not None:
+            now_s = self._loop.time()
+            self._progress.excuse(pause_s=now_s - self._paused_at_s)
+            self._paused_at_s = now_s
+
     def _watch_deadlines(self) -> None:
         """Look at the clock when the next deadline can pass first.
 
@@ -266,8 +274,7 @@ class Step:
         if self._timer is not None:
             self._timer.cancel()
         now_s = self._loop.time()
-        # The time between two pulls is the caller's, not the provider's.
-        self._progress.excuse(until_s=now_s if self._pulled_at_s is None else self._pulled_at_s)
+        self._excuse_pause()
         deadline = next_deadline(self._deadlines, self._progress)
         if now_s >= deadline.at_s:
             self._interrupt(deadline.error)

@@ -74,10 +74,13 @@ class HttpTransport:
         if session is not None:
             await session.close()
 
-    async def open_stream(self, url: str, *, headers: Mapping[str, str], body: bytes) -> ByteStream:
+    async def open_stream(
+        self, url: str, *, headers: Mapping[str, str], body: bytes | None
+    ) -> ByteStream:
         """POST a JSON body, and return the answer's bytes once the status is known.
 
-        Redirects are not followed: they would carry the key to another host.
+        Without a body it is a GET. Redirects are not followed: they would carry the
+        key to another host.
 
         Raises:
             ProviderError: not reached, or refused. Nothing stays open.
@@ -91,8 +94,28 @@ class HttpTransport:
             raise
         return ByteStream(response)
 
+    async def post(self, url: str, *, headers: Mapping[str, str]) -> None:
+        """POST nothing, and return once a good status is known. What is answered is not read.
+
+        Raises:
+            ProviderError: not reached, or refused.
+            ConfigurationError: the URL, or the environment's proxy, can't be used.
+        """
+        response = await self._send(url, headers=headers, body=b"")
+        try:
+            body = await self._read_error_body(response)
+        finally:
+            response.close()  # does nothing where the body was read whole: that one is pooled
+        if not 200 <= response.status < 300:
+            raise error_of_response(
+                response.status,
+                headers=response.headers,
+                body=body,
+                secrets=_secrets_of(headers),
+            )
+
     async def _send(
-        self, url: str, *, headers: Mapping[str, str], body: bytes
+        self, url: str, *, headers: Mapping[str, str], body: bytes | None
     ) -> aiohttp.ClientResponse:
         """Return the response, its body unread.
 
@@ -107,23 +130,25 @@ class HttpTransport:
             attempt = SimpleNamespace(is_reused=False)
             sent_at = loop.time()
             try:
-                return await self._post(url, headers=headers, body=body, attempt=attempt)
+                return await self._request(url, headers=headers, body=body, attempt=attempt)
             except (aiohttp.ClientError, TimeoutError) as error:
                 is_prompt = loop.time() - sent_at < STALE_WITHIN_S
                 if not (attempt.is_reused and is_prompt and _gave_nothing(error)):
                     raise _open_error(error, url) from _cause_without_keys(error)
 
-    async def _post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes, attempt: SimpleNamespace
+    async def _request(
+        self, url: str, *, headers: Mapping[str, str], body: bytes | None, attempt: SimpleNamespace
     ) -> aiohttp.ClientResponse:
-        return await self._open_session().post(
+        kind = {"Content-Type": "application/json"} if body else {}
+        return await self._open_session().request(
+            "GET" if body is None else "POST",
             URL(url, encoded=True),
-            data=io.BytesIO(body) if len(body) > LARGE_BODY_BYTES else body,
+            data=io.BytesIO(body) if body and len(body) > LARGE_BODY_BYTES else body,
             headers={
                 "Accept": _EVENT_STREAM,
                 "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
                 "User-Agent": "tickertape",
+                **kind,
                 **headers,
             },
             allow_redirects=False,
@@ -194,7 +219,7 @@ class HttpTransport:
 class ByteStream:
     """The body of one answer. Owned by one task; `close` may come from any in the loop."""
 
-    __slots__ = ("_content", "_failure", "_lost", "_response", "is_closed")
+    __slots__ = ("_content", "_failure", "_lost", "_response", "headers", "is_closed", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -204,6 +229,8 @@ class ByteStream:
         if self._lost is not None:
             self._lost.add_done_callback(self._fail_if_unfinished)
         self.is_closed = False
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers  # their case does not count
 
     async def read(self) -> bytes:
         """Return what has arrived, at least a byte; `b""` at the end of file, or once closed.
@@ -254,6 +281,10 @@ class ByteStream:
         if connection is not None and connection.transport is not None:
             # Not close(): under TLS that waits up to 30 s for the peer to say goodbye too.
             connection.transport.abort()
+        if self._content.exception() is None:
+            # Else aiohttp takes one error for all streams of the process, whose traceback then
+            # grows by a frame with every stream that is closed, and keeps each of them for ever.
+            self._content.set_exception(aiohttp.ClientConnectionError("closed"))
         self._response.close()
 
 
