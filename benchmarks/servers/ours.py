@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from tickertape.web.asgi import create_app
 from tickertape.web.assembly import open_handlers
 
 
-def build(provider_url: str) -> Starlette:
+def build(provider_url: str) -> Router:
     """Return the application."""
     environment = {"OPENAI_BASE_URL": provider_url, "OPENAI_API_KEY": "none"}
     return create_app(partial(open_handlers, environment=environment), page=False)

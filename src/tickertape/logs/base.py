@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from tickertape.core.events import CancelledBy, Event, RunStarted
 from tickertape.core.record import Record
 
@@ -36,8 +38,7 @@ class Created:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True, gc=False):
     """What one read found: records in order, all of them after the cursor."""
 
     records: Sequence[Record]

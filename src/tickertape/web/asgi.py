@@ -1,6 +1,6 @@
 """The ASGI application: Starlette routes, and replies written with raw sends.
 
-The only file that imports Starlette's application; `fastapi` reuses its replies.
+The only file that imports Starlette; `fastapi` reuses its replies.
 One write for each batch: no task, queue or generator stands between a feed and
 the connection.
 """
@@ -8,16 +8,15 @@ the connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
 from typing import Final, TypeAlias
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -44,7 +43,7 @@ def create_app(
     *,
     authenticate: Authenticate | None = None,
     page: bool = True,
-) -> Starlette:
+) -> Router:
     """Return the application of `tickertape serve`: the routes, also under `/api`, and the page.
 
     `open_handlers` is entered at start-up and left at shutdown.
@@ -52,7 +51,7 @@ def create_app(
     slot = HandlersSlot()
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: object) -> AsyncIterator[None]:
         async with open_handlers() as slot.handlers:
             yield
 
@@ -60,9 +59,7 @@ def create_app(
     routes.append(Mount("/api", routes=_routes(slot, authenticate)))
     if page:
         routes.append(Mount("/", app=_Page()))
-    return Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refuse_in_json}
-    )
+    return Router(routes, default=_not_found, lifespan=lifespan)
 
 
 class HandlersSlot:
@@ -97,13 +94,43 @@ def _routes(slot: HandlersSlot, authenticate: Authenticate | None) -> list[BaseR
         return response_of(await slot.handlers.is_ready())
 
     return [
-        Route("/chat/stream", start, methods=["POST"]),
-        Route("/chat/stream/{run_id}", tail, methods=["GET"]),
-        Route("/chat/stream/{run_id}", cancel, methods=["DELETE"]),
-        Route("/models", models, methods=["GET"]),
-        Route("/healthz", alive, methods=["GET"]),
-        Route("/readyz", ready, methods=["GET"]),
+        Route("/chat/stream", _Endpoint(POST=start)),
+        Route("/chat/stream/{run_id}", _Endpoint(GET=tail, DELETE=cancel)),
+        Route("/models", _Endpoint(GET=models)),
+        Route("/healthz", _Endpoint(GET=alive)),
+        Route("/readyz", _Endpoint(GET=ready)),
     ]
+
+
+class _Endpoint:
+    """One path's methods, as an ASGI application of its own.
+
+    Starlette's `Starlette`, and a route to a function, put a frame each around
+    `send`, for exceptions; every write of a stream would pay for them.
+    """
+
+    def __init__(self, **methods: Callable[[Request], Awaitable[Response]]) -> None:
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._methods.get(scope["method"])
+        if answer is None:
+            allow = {"allow": ", ".join(self._methods)}
+            refusal = refuse(405, "method_not_allowed", "not with this method", headers=allow)
+            response = response_of(refusal)
+        else:
+            try:
+                response = await answer(Request(scope, receive))
+            except HTTPException as error:
+                headers = dict(error.headers or {})
+                response = response_of(
+                    refuse(error.status_code, "refused", error.detail, headers=headers)
+                )
+        await response(scope, receive, send)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await response_of(refuse(404, "not_found", "there is nothing here"))(scope, receive, send)
 
 
 async def start_run(handlers: Handlers, request: Request, *, owner: str | None) -> Response:
@@ -175,18 +202,17 @@ async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:
     feed.close()
 
 
-async def _refuse_in_json(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers: Mapping[str, str] = error.headers or {}
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return response_of(refuse(error.status_code, code, error.detail, headers=dict(headers)))
-
-
 class _Page(StaticFiles):
     """The chat page's files, with a policy that allows nothing from elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(directory=str(files("tickertape.web") / "page"), html=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except HTTPException:
+            await _not_found(scope, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

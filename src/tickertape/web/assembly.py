@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from tickertape.core.deadlines import Deadlines
 from tickertape.engine.engine import Engine
 from tickertape.logs.base import EventLog
-from tickertape.logs.memory import MemoryLog
 from tickertape.providers.catalog import Catalog
 from tickertape.providers.http import HttpTransport
 from tickertape.web.handlers import Handlers
 from tickertape.web.limits import Limits
+from tickertape.web.log_setting import MEMORY, open_log
 
 
 @asynccontextmanager
 async def open_handlers(
     *,
-    log: EventLog | None = None,
+    log: EventLog | str = MEMORY,
     environment: Mapping[str, str] = os.environ,
     limits: Limits | None = None,
     deadlines: Deadlines | None = None,
@@ -33,20 +33,24 @@ async def open_handlers(
 ) -> AsyncIterator[Handlers]:
     """Open everything that a server needs, as the environment configures it; close it after.
 
-    A log that is passed in stays open; without one, runs are kept in memory.
+    The log is `memory`, `sqlite` or `sqlite:PATH`; one that is passed in stays open.
     `loads_model` loads an embedded default model before anyone asks: loading stops
     the event loop, for a second or, with a large file, for many.
 
     Raises:
-        ConfigurationError: nothing to answer with; the message says the ways out.
+        ConfigurationError: nothing to answer with, or the log can't be opened; the
+            message says the ways out.
     """
-    async with HttpTransport() as transport:
+    async with AsyncExitStack() as stack:
+        if isinstance(log, str):
+            log = await stack.enter_async_context(open_log(log))
+        transport = await stack.enter_async_context(HttpTransport())
         catalog = Catalog.from_environment(environment, transport=transport)
         try:
             if loads_model:
                 await catalog.load()
             async with Engine(
-                log or MemoryLog(),
+                log,
                 deadlines=deadlines,
                 max_runs=max_runs,
                 heartbeat_s=heartbeat_s,

@@ -22,6 +22,7 @@ from tickertape.engine.engine import Engine
 from tickertape.web.asgi import create_app
 from tickertape.web.assembly import open_handlers
 from tickertape.web.limits import Limits
+from tickertape.web.log_setting import SQLITE, check_log_setting
 
 MAX_HEARTBEAT_S: Final = 30.0
 
@@ -37,6 +38,8 @@ class ServeSettings(Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 15.0
     """At most 30: readers take a longer silence for a broken connection."""
     max_runs: int = 1000
+    log: str = SQLITE
+    """`memory`, `sqlite` (a file in the platform's state directory) or `sqlite:PATH`."""
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
 
@@ -46,6 +49,7 @@ class ServeSettings(Struct, frozen=True, kw_only=True):
                 f"heartbeat_s must be more than 0 and at most {MAX_HEARTBEAT_S:g}, "
                 f"not {self.heartbeat_s!r}"
             )
+        check_log_setting(self.log)
 
 
 def serve(
@@ -57,7 +61,8 @@ def serve(
     """Serve until SIGTERM or SIGINT. `on_ready` gets the URL once connections are taken.
 
     Raises:
-        ConfigurationError: the port is in use, or nothing is there to answer with.
+        ConfigurationError: the port or the log is in use, or nothing is there to
+            answer with.
     """
     config = uvicorn.Config(
         "",
@@ -80,6 +85,7 @@ async def _serve(
 ) -> None:
     url = _url(listener)
     async with open_handlers(
+        log=settings.log,
         environment=environment,
         limits=settings.limits,
         deadlines=settings.deadlines,
