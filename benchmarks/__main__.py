@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decode, delay, memory, relay, report, smooth
+from benchmarks import decode, delay, first_text, leftovers, logs, memory, relay, report, smooth
 from benchmarks.findings import Finding, TextDiffers
 
 BENCHMARKS: Final = {
@@ -24,6 +24,9 @@ BENCHMARKS: Final = {
     "delay": delay.run,
     "memory": memory.run,
     "smooth": smooth.run,
+    "first_text": first_text.run,
+    "leftovers": leftovers.run,
+    "logs": logs.run,
 }
 RESULTS: Final = Path(__file__).parent / "results"
 

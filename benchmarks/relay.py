@@ -40,7 +40,7 @@ def run(*, quick: bool) -> list[Finding]:
         name: (plan.shortened() if quick else plan, floor_times)
         for name, (plan, floor_times) in LOADS.items()
     }
-    with bench() as running:
+    with bench(("ours", "ours_sqlite", "usual", "nginx")) as running:
         return [
             compare(running, name, plan, floor_times=floor_times, rounds=1 if quick else 3)
             for name, (plan, floor_times) in loads.items()

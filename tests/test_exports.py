@@ -17,12 +17,15 @@ PROMISED = [
     "ProtocolError",
     "RunCancelled",
     "RunFailed",
+    "StreamCollector",
     "StreamedResponse",
     "TextStream",
     "TickertapeError",
     "__version__",
     "async_stream_chat",
+    "async_stream_completion",
     "stream_chat",
+    "stream_completion",
 ]
 
 

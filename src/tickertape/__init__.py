@@ -6,6 +6,8 @@ for what tests need. Only the names in `__all__` are promised to stay.
 """
 
 from tickertape.client.chat import async_stream_chat, stream_chat
+from tickertape.client.collector import StreamCollector
+from tickertape.client.completion import async_stream_completion, stream_completion
 from tickertape.client.response import StreamedResponse
 from tickertape.client.text_stream import AsyncTextStream, TextStream
 from tickertape.core.deadlines import Deadlines
@@ -32,10 +34,13 @@ __all__ = [
     "ProtocolError",
     "RunCancelled",
     "RunFailed",
+    "StreamCollector",
     "StreamedResponse",
     "TextStream",
     "TickertapeError",
     "__version__",
     "async_stream_chat",
+    "async_stream_completion",
     "stream_chat",
+    "stream_completion",
 ]

@@ -117,7 +117,7 @@ def provider():
 
 
 @pytest.fixture
-def environment(provider):
+def environment(provider, tmp_path):
     """Variables that name the scripted provider and nothing else."""
     kept = {
         name: value
@@ -125,6 +125,7 @@ def environment(provider):
         if not name.startswith(CONFIGURATION) and name not in INTERPRETER
     }
     kept |= {"TERM": "xterm", "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"}
+    kept |= {"XDG_STATE_HOME": str(tmp_path)}  # the log's default place
     return {**kept, **provider.openai_environment, "TICKERTAPE_MODEL": "m"}
 
 

@@ -10,10 +10,12 @@ def test_help_names_every_command(run):
     command = run("--help")
     assert 0 == command.exit_code()
     text = command.out.rest()
-    assert [] == [name for name in ["serve", "stream", "chat", "tail"] if name not in text]
+    assert [] == [
+        name for name in ["serve", "stream", "chat", "tail", "faults"] if name not in text
+    ]
 
 
-@pytest.mark.parametrize("name", ["serve", "stream", "chat", "tail"])
+@pytest.mark.parametrize("name", ["serve", "stream", "chat", "tail", "faults"])
 def test_every_command_has_help(run, name):
     """Its options, without loading what it needs."""
     command = run(name, "--help")
@@ -30,6 +32,7 @@ def test_every_command_has_help(run, name):
         ["stream", "Hi", "--max-tokens", "0"],
         ["tail"],
         ["serve", "--port", "70000"],
+        ["faults", "--port", "70000"],
     ],
 )
 def test_wrong_usage_exits_with_2(run, arguments):

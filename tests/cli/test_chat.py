@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import pytest
+from rich.console import Console
+
+from tickertape.cli import chat as chat_command
+from tickertape.client.chat import async_stream_chat
+from tickertape.providers.catalog import Catalog
 from tickertape.testing.answers import Answer
 from tickertape.testing.faults import Faults, Rejection, Stall
 from tickertape.testing.scenarios import Turn
+from tickertape.testing.scripted import ScriptedProvider
 
+SHOW_CURSOR = "\x1b[?25h"
+"""Comes when what was shown on the way is taken back."""
 TERMINAL = ["stdin", "stdout", "stderr"]
 
 
@@ -88,6 +97,33 @@ def test_an_error_is_told_in_plain_words_and_the_conversation_goes_on(chat, prov
     assert [("system", "Be brief"), ("user", "Two?")] == said(provider.requests[-1])
 
 
+def test_an_answer_shows_while_it_comes(chat, provider):
+    """Before its end, and the rest of it with the end."""
+    provider.play(Faults(failure=Stall(after_chunks=3)))
+    chat.type("One?\n")
+    chat.screen.until("prints1")
+    provider.next_exchange().result().resume()
+    chat.screen.until("word23")
+
+
+def test_thoughts_show_until_the_answer_begins(chat, provider):
+    """They are not part of it."""
+    provider.play(
+        Turn(
+            answer=Answer(text="Hello", reasoning=("Let me", " see")),
+            faults=Faults(failure=Stall(after_chunks=3)),
+        )
+    )
+    chat.type("One?\n")
+    chat.screen.until("Let me see")
+    provider.next_exchange().result().resume()
+    text = chat.screen.until("Hello")
+    text = chat.screen.until("\n> ", after=text.index("Let me see"))
+    kept = text.rpartition(SHOW_CURSOR)[2]
+    assert "Hello" in kept
+    assert "Let me see" not in kept
+
+
 def test_markdown_is_laid_out(chat, provider):
     """The marks are gone, the text is there, once."""
     provider.play(Answer(text="A **bold** word"))
@@ -100,4 +136,28 @@ def test_a_conversation_can_be_piped_in(run, provider):
     provider.play(Answer(text="First."))
     command = run("chat", stdin="One?\n")
     assert 0 == command.exit_code()
-    assert "First." in command.out.rest()
+    text = command.out.rest()
+    assert 1 == text.count("First.")
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+async def test_only_a_terminal_has_a_display_buffer(monkeypatch, is_terminal):
+    """A pipe's reader is a program."""
+    shown = []
+
+    async def show_evenly(stream, screen):
+        shown.append([text async for text in stream])
+
+    monkeypatch.setattr(chat_command, "show_evenly", show_evenly)
+    provider = ScriptedProvider()
+    provider.stream.finish("Hello")
+    stream = async_stream_chat(
+        [{"role": "user", "content": "Hi"}],
+        "m",
+        catalog=Catalog({"scripted": provider}, default="scripted"),
+    )
+    console = Console(file=io.StringIO(), force_terminal=is_terminal)
+    await chat_command._show(stream, console)
+    assert ([["Hello"]] if is_terminal else []) == shown
+    assert "Hello" == stream.response.content

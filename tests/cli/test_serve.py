@@ -68,3 +68,28 @@ def test_a_port_in_use_is_named(run):
     assert str(port) in error
     assert "--port 0" in error
     assert 1 == error.count("\n")
+
+
+def test_the_log_is_an_option(run, tmp_path):
+    """It is named at the start; a second server on the same file is told the way out."""
+    path = tmp_path / "runs.db"
+    server = run("serve", "--port", "0", "--log", f"sqlite:{path}")
+    server.out.until("Ctrl-C stops it")
+    assert f"log    {path}: runs are kept for 24 hours" in server.out.text
+    second = run("serve", "--port", "0", "--log", f"sqlite:{path}")
+    assert 1 == second.exit_code()
+    assert f"tickertape: the log '{path}' is in use" in second.err.rest()
+
+
+def test_the_log_may_be_in_memory(run):
+    """And says what that means."""
+    server = run("serve", "--port", "0", "--log", "memory")
+    server.out.until("Ctrl-C stops it")
+    assert "log    in memory: runs are kept while the server runs" in server.out.text
+
+
+def test_an_unknown_log_is_named(run):
+    """With the forms that there are, in one line."""
+    command = run("serve", "--log", "postgres")
+    assert 1 == command.exit_code()
+    assert "there is no log 'postgres'; use memory, sqlite, or sqlite:PATH" in command.err.rest()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tickertape.testing.answers import Answer
-from tickertape.testing.faults import EndOfFile, Faults, Stall
+from tickertape.testing.faults import EndOfFile, Faults, Rejection, Stall
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "recordings"
 HELLO = Answer(text=("Hel", "lo"))
 
 
@@ -178,3 +180,88 @@ def test_without_a_provider_the_embedded_model_answers(run):
     error = command.err.rest()
     assert "the embedded model answers" in error
     assert 1 == error.count(os.linesep)
+
+
+def test_an_answer_can_be_recorded_and_replayed(run, provider, tmp_path):
+    """The recording is silent; its replay needs no provider, and is the same."""
+    path = tmp_path / "x.jsonl"
+    provider.play(Answer(text=("Hel", "lo")))
+    recorded = run("stream", "my question", "--record", str(path))
+    assert (0, "Hello", "") == (recorded.exit_code(), recorded.out.rest(), recorded.err.rest())
+    assert "my question" not in path.read_text()
+    replayed = run("stream", "another", "--model", f"replay/{path}")
+    assert (0, "Hello", "") == (replayed.exit_code(), replayed.out.rest(), replayed.err.rest())
+    assert 1 == len(provider.requests)
+
+
+@pytest.mark.model
+def test_a_replay_is_not_announced_as_the_embedded_model(run):
+    """Where no provider is configured, the recording was asked for all the same."""
+    command = run(
+        "stream",
+        "Hi",
+        "--model",
+        f"replay/{EXAMPLES / 'hello.jsonl'}",
+        unset=["OPENAI_BASE_URL", "OPENAI_API_KEY", "TICKERTAPE_MODEL"],
+    )
+    assert (0, "") == (command.exit_code(), command.err.rest())
+    assert "Hello, welcome to my blog!" == command.out.rest()
+
+
+def test_the_prompt_can_be_recorded_too(run, provider, tmp_path):
+    """Where that is asked for."""
+    path = tmp_path / "x.jsonl"
+    assert 0 == run("stream", "my question", "--record", str(path), "--record-prompt").exit_code()
+    assert "my question" in path.read_text()
+
+
+def test_a_recording_is_not_overwritten_unless_told(run, provider, tmp_path):
+    """Nothing is asked before that is clear; a replay may be recorded over itself."""
+    path = tmp_path / "x.jsonl"
+    provider.play(Answer(text="Hello"))
+    assert 0 == run("stream", "Hi", "--record", str(path)).exit_code()
+    recorded = path.read_text()
+    refused = run("stream", "Hi", "--record", str(path))
+    assert 2 == refused.exit_code()
+    assert "--force" in refused.err.rest()
+    assert (recorded, 1) == (path.read_text(), len(provider.requests))
+    arguments = ["--model", f"replay/{path}", "--record", str(path), "--force"]
+    forced = run("stream", "Hi", *arguments)
+    assert (0, "Hello") == (forced.exit_code(), forced.out.rest())
+    assert '"provider":"replay"' in path.read_text()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_options_of_a_recording_need_one(run):
+    """They would mean nothing."""
+    command = run("stream", "Hi", "--force")
+    assert 2 == command.exit_code()
+    assert "needs a file" in command.err.rest()
+
+
+def test_each_attempt_is_recorded(run, provider, tmp_path):
+    """And where the answer is, is said: it is not in the file that was named."""
+    path = tmp_path / "x.jsonl"
+    provider.play(
+        Faults(failure=Rejection(status=429, retry_after_ms=10)), Answer(text=("Hel", "lo"))
+    )
+    command = run("stream", "Hi", "--record", str(path))
+    assert (0, "Hello") == (command.exit_code(), command.out.rest())
+    second = tmp_path / "x.2.jsonl"
+    assert f"tickertape: recorded to {path}, {second}\n" == command.err.rest()
+    assert '"end":"refused"' in path.read_text()
+    assert "Hel" in second.read_text()
+
+
+def test_an_answer_that_was_stopped_is_recorded_so_far(run, provider, tmp_path):
+    """Ctrl-C ends the recording in order; its replay is no whole answer."""
+    path = tmp_path / "x.jsonl"
+    provider.play(Faults(failure=Stall(after_chunks=3)))
+    command = run("stream", "Hi", "--record", str(path))
+    command.out.until("prints1 ")
+    command.interrupt()
+    assert 130 == command.exit_code()
+    assert path.read_text().splitlines()[-1].endswith('"end":"closed"}')
+    replayed = run("stream", "Hi", "--model", f"replay/{path}")
+    assert (1, "tape0 prints1 ") == (replayed.exit_code(), replayed.out.rest())
+    assert "truncated" in replayed.err.rest()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tickertape.client.response import StreamedResponse
 from tickertape.core.events import (
+    AttemptEnded,
     ChoiceFinished,
     ReasoningDelta,
+    RefusalDelta,
     RunEnded,
     RunStarted,
     TextDelta,
     Timings,
+    ToolCallDelta,
     Usage,
     UsageReported,
 )
@@ -41,6 +44,12 @@ def test_it_is_empty_at_first():
         response.finish_reason,
         response.usage,
         response.outcome,
+    )
+    assert ("", "", [], []) == (
+        response.reasoning,
+        response.refusal,
+        response.tool_calls,
+        response.attempts,
     )
 
 
@@ -88,6 +97,27 @@ def test_a_run_may_be_joined_in_the_middle():
     """Who tails after a cursor has no start."""
     response = response_of(TextDelta("b"), ENDED)
     assert ("b", "completed", None) == (response.content, response.outcome, response.state.started)
+
+
+def test_what_is_no_text_is_kept_apart():
+    """Of choice 0; tool calls come in the order of their index, whichever came first."""
+    response = response_of(
+        STARTED,
+        AttemptEnded(provider="p", model="m", result="chosen", begun_s=0, ended_s=1),
+        ReasoningDelta("hm"),
+        ReasoningDelta("no", 1),
+        RefusalDelta("I won't."),
+        RefusalDelta("Nor I.", 1),
+        ToolCallDelta(index=1, id="b", name="rain", arguments="{}"),
+        ToolCallDelta(index=0, id="a", name="sun", arguments="{"),
+        ToolCallDelta(index=0, arguments="}"),
+        ToolCallDelta(index=0, id="c", name="snow", choice=1),
+    )
+    assert ("hm", "I won't.", "") == (response.reasoning, response.refusal, response.content)
+    assert [("sun", "{}"), ("rain", "{}")] == [
+        (call.name, call.arguments) for call in response.tool_calls
+    ]
+    assert ["chosen"] == [attempt.result for attempt in response.attempts]
 
 
 def test_its_repr_shows_what_matters():

@@ -109,12 +109,20 @@ async def test_the_response_grows_piece_by_piece():
     assert [("a", "a"), ("b", "ab")] == seen
 
 
-async def test_the_source_is_closed_as_soon_as_the_end_has_come():
-    """Not only when the last piece was taken: the connection is needed no more."""
+async def test_the_source_is_closed_with_the_end_of_the_iteration():
+    """Whoever reads to the end leaves nothing open, and needs no `async with`."""
+    source = ListedSource([STARTED, TextDelta("ab"), ended()])
+    stream = AsyncTextStream(source.open)
+    assert ["ab"] == [text async for text in stream]
+    assert source.is_closed
+
+
+async def test_the_last_text_does_not_wait_for_the_connection():
+    """It is handed out first; tidying up may take a moment."""
     source = ListedSource([STARTED, TextDelta("ab"), ended()])
     stream = AsyncTextStream(source.open)
     assert await anext(stream) == "ab"
-    assert source.is_closed
+    assert not source.is_closed
 
 
 async def test_a_stream_that_has_ended_stays_ended():

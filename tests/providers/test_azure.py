@@ -17,9 +17,10 @@ from tests.providers.scripted_server import (
     response,
 )
 from tickertape.core.errors import ConfigurationError, InvalidRequest, MissingExtra, ProviderError
-from tickertape.core.request import ChatRequest, Message
+from tickertape.core.request import ChatRequest, CompletionRequest, Message
 from tickertape.providers.azure import AzureProvider, EntraSignIn
 from tickertape.providers.http import HttpTransport
+from tickertape.testing.fault_server import Faults, FaultServer, Reset, Stall
 
 REQUEST = ChatRequest(messages=[Message(role="user", content="Hello")], model="gpt 4/o")
 EMPTY_ANSWER = answer(CHUNKED_HEAD + LAST_CHUNK)
@@ -33,11 +34,11 @@ async def transport():
         yield transport
 
 
-async def request_of(transport, *, path="", **settings):
+async def request_of(transport, *, path="", request=REQUEST, **settings):
     """Return the request that a provider with these settings sends."""
     async with ScriptedServer(EMPTY_ANSWER) as server:
         provider = AzureProvider(transport, endpoint=server.url + path, **settings)
-        (await provider.open(REQUEST)).close()
+        (await provider.open(request)).close()
         await provider.close()
         return server.requests[0]
 
@@ -65,6 +66,70 @@ async def test_the_version_and_the_endpoint_choose_the_url(transport, path, api_
     request = await request_of(transport, path=path, api_version=api_version, api_key="k")
     assert request.line == f"POST {expected} HTTP/1.1"
     assert request.json["model"] == "gpt 4/o"
+
+
+COMPLETION = CompletionRequest(prompt="Once", model="gpt 4/o")
+DEPLOYMENT = "/openai/deployments/gpt%204%2Fo"
+
+
+@pytest.mark.parametrize(
+    ("request_", "api", "api_version", "expected"),
+    [
+        (
+            REQUEST,
+            "responses",
+            "2025-04-01-preview",
+            "/openai/responses?api-version=2025-04-01-preview",
+        ),
+        (REQUEST, "responses", None, "/openai/v1/responses"),
+        (REQUEST, "responses", "preview", "/openai/v1/responses?api-version=preview"),
+        (COMPLETION, "responses", "2024-10-21", f"{DEPLOYMENT}/completions?api-version=2024-10-21"),
+        (COMPLETION, "chat_completions", None, "/openai/v1/completions"),
+    ],
+)
+async def test_each_api_has_its_url(transport, request_, api, api_version, expected):
+    """Only the classic URL of the Responses API has no deployment in it."""
+    request = await request_of(
+        transport, request=request_, api=api, api_version=api_version, api_key="k"
+    )
+    assert request.line == f"POST {expected} HTTP/1.1"
+    assert request.json["model"] == "gpt 4/o"
+
+
+@pytest.mark.parametrize(
+    ("api_version", "base", "query"),
+    [
+        (None, "/openai/v1/responses", {}),
+        ("2025-04-01-preview", "/openai/responses", {"api-version": "2025-04-01-preview"}),
+    ],
+)
+async def test_a_background_response_goes_on_and_is_cancelled_below_its_url(
+    transport, api_version, base, query
+):
+    """Where it was started, there it is read again, and stopped; each time signed."""
+    faults = [Faults(failure=Reset(after_bytes=2_000)), Faults(failure=Stall(after_chunks=2))]
+    async with FaultServer(*faults) as server:
+        provider = AzureProvider(
+            transport,
+            endpoint=server.azure_endpoint,
+            api_key=server.api_key,
+            api_version=api_version,
+            api="responses",
+            background=True,
+        )
+        stream = await provider.open(REQUEST)
+        while len(server.requests) < 2:
+            stream.translator.feed(await stream.read())
+        stream.close()
+        await provider.close()
+        started, again, cancel = server.requests
+        assert [("POST", base), query] == [(started.method, started.path), started.query]
+        number = again.query["starting_after"]
+        assert {**query, "stream": "true", "starting_after": number} == again.query
+        assert ("GET", f"{base}/resp_00000001") == (again.method, again.path)
+        assert ("POST", f"{base}/resp_00000001/cancel") == (cancel.method, cancel.path)
+        assert query == cancel.query
+        assert [200, 200, 200] == [each.status for each in server.exchanges]
 
 
 async def test_a_key_is_sent_in_azures_own_header(transport):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.providers.scripted_server import CHUNKED_HEAD, LAST_CHUNK, ScriptedServer, answer
@@ -274,3 +276,137 @@ async def test_settings_reach_the_provider():
     assert openai.headers["authorization"] == "Bearer other"
     assert openai.headers["openai-organization"] == "org"
     assert openai.headers["openai-project"] == "project"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, ""),
+        ({"TICKERTAPE_API": "chat_completions", "TICKERTAPE_BACKGROUND": "0"}, ""),
+        ({"TICKERTAPE_API": "responses"}, ", Responses API"),
+        (
+            {"TICKERTAPE_API": "responses", "TICKERTAPE_BACKGROUND": "1"},
+            ", Responses API in background mode",
+        ),
+    ],
+)
+def test_the_environment_chooses_the_api(environ, words, no_llama_cpp):
+    """For every remote provider alike; the start-up lines tell it."""
+    azure, openai = catalog_of(BOTH | environ).describe()
+    assert azure.endswith(f"with a key{words}")
+    assert openai.endswith(f"with a key{words}")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"TICKERTAPE_API": "chat"}, "TICKERTAPE_API is 'chat'; it must be chat_completions or"),
+        ({"TICKERTAPE_BACKGROUND": "yes"}, "TICKERTAPE_BACKGROUND is 'yes'; it must be 1 or 0"),
+        ({"TICKERTAPE_BACKGROUND": "1"}, "set TICKERTAPE_API=responses"),
+    ],
+)
+@pytest.mark.parametrize("providers", [BOTH, {}])
+def test_an_api_that_makes_no_sense_is_told_by_its_variable(providers, environ, words):
+    """Whatever is configured, at the start."""
+    with pytest.raises(ConfigurationError, match=words):
+        catalog_of(providers | environ)
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_asked_by_the_same_api(gguf):
+    """Of an API that it has; it knows no background mode. Files named later have it, too."""
+    environ = {"TICKERTAPE_API": "responses", "TICKERTAPE_BACKGROUND": "1"}
+    catalog = catalog_of(environ, allow_local_paths=True)
+    for name in ("local/smollm2", f"local/{gguf}"):
+        provider, _ = catalog.resolve(name)
+        assert "responses" == provider._api
+
+
+RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
+HELLO = RECORDINGS / "hello.jsonl"
+
+
+def test_the_operators_own_recording_answers_requests(no_weights):
+    """A recording named in the environment is the default, under its name, for everybody."""
+    catalog = catalog_of({"TICKERTAPE_MODEL": f"replay/{HELLO}"})
+    for model in ("", "anything", "replay/", "replay/hello", f"replay/{HELLO}"):
+        assert resolved(catalog, model) == ("replay", "hello")
+    assert catalog.names() == ["replay/hello"]
+    assert catalog.describe()[0].startswith("replay: hello, recorded from local/smollm2")
+
+
+def test_p10_a_request_plays_no_file_of_the_server():
+    """Whether it is there or not, the answer is the same; another one is no way in, either."""
+    for environ in ({}, {"TICKERTAPE_MODEL": f"replay/{HELLO}"}, OPENAI):
+        for path in (RECORDINGS / "azure-bursts.jsonl", "/etc/passwd", "/no/such.jsonl"):
+            with pytest.raises(InvalidRequest, match="can't be named by their file") as caught:
+                catalog_of(environ).resolve(f"replay/{path}")
+            assert caught.value.param == "model"
+
+
+def test_a_recording_may_be_named_where_files_may(monkeypatch):
+    """Absolute, or from the working directory; one file is loaded once."""
+    catalog = catalog_of(OPENAI, allow_local_paths=True)
+    first, name = catalog.resolve(f"replay/{HELLO}")
+    monkeypatch.chdir(RECORDINGS)
+    second, _ = catalog.resolve("replay/hello.jsonl")
+    assert name == "hello"
+    assert first is second
+    assert f"replay/{HELLO}" in catalog.names()
+    with pytest.raises(ConfigurationError, match=r"other\.jsonl can't be read"):
+        catalog.resolve("replay/other.jsonl")
+    with pytest.raises(ConfigurationError, match=r"README\.md, line 1: not a recording"):
+        catalog.resolve("replay/README.md")
+    with pytest.raises(ConfigurationError, match="replay/FILE"):
+        catalog.resolve("replay/")
+
+
+def test_a_recording_and_a_model_are_different_files(gguf):
+    """One path under both names is what the name says, or nothing."""
+    catalog = catalog_of({}, allow_local_paths=True)
+    catalog.resolve(f"local/{gguf}")
+    with pytest.raises(ConfigurationError, match="not a recording"):
+        catalog.resolve(f"replay/{gguf}")
+
+
+def test_a_broken_recording_is_told_at_start(tmp_path):
+    """Before the first request."""
+    with pytest.raises(ConfigurationError, match=r"no\.jsonl can't be read"):
+        catalog_of({"TICKERTAPE_MODEL": f"replay/{tmp_path}/no.jsonl"})
+    with pytest.raises(ConfigurationError, match="replay/FILE"):
+        catalog_of({"TICKERTAPE_MODEL": "replay/"})
+
+
+@pytest.mark.parametrize(("speed", "expected"), [("4", 4.0), ("inf", float("inf")), ("", 1.0)])
+def test_the_operator_sets_the_speed_of_replays(speed, expected):
+    """Of its own recording, and of those that are named."""
+    speed = {"TICKERTAPE_REPLAY_SPEED": speed}
+    own = catalog_of({"TICKERTAPE_MODEL": f"replay/{HELLO}"} | speed).resolve("")[0]
+    named = catalog_of(speed, allow_local_paths=True).resolve(f"replay/{HELLO}")[0]
+    assert (expected, expected) == (own.speed, named.speed)
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan"])
+def test_a_speed_that_is_none_is_told_at_start(speed):
+    """With the variable's name."""
+    with pytest.raises(ConfigurationError, match="TICKERTAPE_REPLAY_SPEED must be a number above"):
+        catalog_of({"TICKERTAPE_REPLAY_SPEED": speed})
+
+
+async def test_routes_can_be_wrapped():
+    """All that lead somewhere from then on; the catalog still owns what is wrapped."""
+    echo, wrapping, wrapped = Echo(), Echo(), []
+
+    def wrap(provider):
+        wrapped.append(provider)
+        return wrapping
+
+    catalog = Catalog({"echo": echo}, default="echo")
+    before = catalog.routes("a")
+    catalog.wrap_routes(wrap)
+    after = catalog.routes("a,echo/b")
+    assert [(echo, "a")] == [(route.provider, route.model) for route in before]
+    assert [(wrapping, "a"), (wrapping, "b")] == [(r.provider, r.model) for r in after]
+    assert [echo, echo] == wrapped
+    await catalog.close()
+    assert (1, 0) == (echo.closings, wrapping.closings)

@@ -598,3 +598,49 @@ def tls_contexts(authority=None):
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(server)
     return client, server
+
+
+async def test_a_stream_that_is_there_already_is_only_asked_for():
+    """Without a body it is a GET, and says nothing of JSON."""
+    async with (
+        ScriptedServer(answer(CHUNKED_HEAD + chunk(b"data: a\n\n") + LAST_CHUNK)) as server,
+        HttpTransport() as transport,
+    ):
+        stream = await transport.open_stream(f"{server.url}/x?a=1", headers={"a": "b"}, body=None)
+        assert b"data: a\n\n" == await stream.read()
+        assert b"" == await stream.read()
+        stream.close()
+        [request] = server.requests
+    assert "GET /x?a=1 HTTP/1.1" == request.line
+    assert "b" == request.headers["a"]
+    assert "content-type" not in request.headers
+    assert "content-length" not in request.headers
+
+
+async def test_a_post_of_nothing_is_done_when_its_status_is_good():
+    """The answer's body is not looked at, and its connection is used again."""
+
+    async def twice(exchange):
+        for _ in range(2):
+            await exchange.request()
+            await exchange.send(response("200 OK", b"whatever", "Content-Type: application/json"))
+
+    async with ScriptedServer(twice) as server, HttpTransport() as transport:
+        for _ in range(2):
+            await transport.post(f"{server.url}/cancel", headers={"a": "b"})
+        assert 1 == server.connections
+        assert {"POST /cancel HTTP/1.1"} == {each.line for each in server.requests}
+        assert {"0"} == {each.headers["content-length"] for each in server.requests}
+
+
+async def test_a_post_that_is_refused_says_why():
+    """With status, and the key blotted out of the provider's words."""
+    body = b'{"error":{"message":"no sk-1 here"}}'
+    async with (
+        ScriptedServer(answer(response("404 No", body, "Connection: close"))) as server,
+        HttpTransport() as transport,
+    ):
+        with pytest.raises(ProviderError) as caught:
+            await transport.post(server.url, headers={"Authorization": "Bearer sk-1"})
+    assert (404, "provider_rejected") == (caught.value.status, caught.value.code)
+    assert "sk-1" not in caught.value.detail

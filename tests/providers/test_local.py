@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from tickertape.core.errors import ConfigurationError, MissingExtra, ProviderError
-from tickertape.core.events import TextDelta
-from tickertape.core.request import ChatRequest, Message
+from tickertape.core.events import ChoiceFinished, TextDelta, UsageReported
+from tickertape.core.request import ChatRequest, CompletionRequest, Message
 from tickertape.providers import local
+from tickertape.providers.base import StreamEnd
 from tickertape.providers.local import LocalProvider, require_gguf, smollm2_path, spare_cores
 
 
@@ -178,7 +179,7 @@ async def test_p10_the_loopback_port_answers_only_with_its_key(provider):
 
 QUIET_PROGRAM = """
 import asyncio
-from tickertape.core.request import ChatRequest, Message
+from tickertape.core.request import ChatRequest, CompletionRequest, Message
 from tickertape.providers.local import LocalProvider
 
 async def main():
@@ -300,3 +301,38 @@ def test_the_description_names_the_model_and_its_file():
     """The start-up line says that an embedded model answers."""
     line = LocalProvider().describe()
     assert line.startswith("local: smollm2, embedded (")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("api", ["chat_completions", "responses"])
+@pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "completion"])
+async def test_every_api_of_llama_cpp_gives_text_and_a_proper_end(api, is_chat):
+    """Chat completions, responses and plain completions: text, an end, and what it cost."""
+    conversation = [
+        Message(role="system", content="Be short."),
+        Message(role="user", content="Hello."),
+        Message(role="assistant", content="Hello!"),
+        Message(role="user", content=[{"type": "text", "text": "Tell me a story."}]),
+    ]
+    request = (
+        ChatRequest(messages=conversation, model="smollm2", max_tokens=8)
+        if is_chat
+        else CompletionRequest(prompt="Once upon a time", model="smollm2", max_tokens=8)
+    )
+    provider = LocalProvider(context_tokens=512, parallel_answers=1, seed=1, api=api)
+    try:
+        stream = await provider.open(request)
+        events = []
+        while stream.translator.end is None:
+            data = await stream.read()
+            events += stream.translator.feed(data) if data else stream.translator.close()
+        stream.close()
+    finally:
+        await provider.close()
+    assert StreamEnd() == stream.translator.end
+    assert any(isinstance(event, TextDelta) for event in events)
+    [finished] = [event for event in events if isinstance(event, ChoiceFinished)]
+    # llama.cpp's Responses say "completed" even where the limit cut them.
+    assert finished.finish_reason in ({"stop"} if api == "responses" and is_chat else {"length"})
+    [usage] = [event.usage for event in events if isinstance(event, UsageReported)]
+    assert 8 == usage.output_tokens

@@ -12,12 +12,15 @@ from tests.providers.scripted_server import (
     chunk,
     response,
 )
-from tickertape.core.errors import ConfigurationError, InvalidRequest, ProviderError
+from tickertape.core.errors import ConfigurationError, ProviderError
 from tickertape.core.events import TextDelta
-from tickertape.core.request import ChatRequest, Message
-from tickertape.providers.choice_stream import EndPolicy
+from tickertape.core.request import ChatRequest, CompletionRequest, Message
+from tickertape.providers.base import StreamEnd
 from tickertape.providers.http import HttpTransport
-from tickertape.providers.openai import OpenAIProvider, encode_chat, end_policy_of
+from tickertape.providers.openai import OpenAIProvider, end_policy_of
+from tickertape.providers.translators.choice_stream import EndPolicy
+from tickertape.testing.answers import Answer
+from tickertape.testing.fault_server import FaultServer
 
 HELLO = [Message(role="user", content="Hello")]
 REQUEST = ChatRequest(messages=HELLO, model="gpt-4o")
@@ -73,31 +76,6 @@ async def test_who_pays_is_named(transport):
         headers = server.requests[0].headers
     assert headers["openai-organization"] == "org-1"
     assert headers["openai-project"] == "p-1"
-
-
-def test_only_what_the_caller_set_is_sent():
-    """What is unset is left to the provider; usage can be left out."""
-    from msgspec import json
-
-    request = ChatRequest(messages=HELLO, model="m", temperature=0.0, stop=["a"], n=2)
-    assert json.decode(
-        encode_chat(request, include_usage=False, extra_fields={"x": 1, "n": 9})
-    ) == {
-        "messages": [{"role": "user", "content": "Hello"}],
-        "model": "m",
-        "temperature": 0.0,
-        "stop": ["a"],
-        "n": 2,
-        "x": 1,
-        "stream": True,
-    }
-
-
-def test_a_request_without_a_model_is_refused():
-    """Nothing is sent where no model is named."""
-    with pytest.raises(InvalidRequest) as caught:
-        encode_chat(ChatRequest(messages=HELLO))
-    assert caught.value.param == "model"
 
 
 @pytest.mark.parametrize(
@@ -160,3 +138,58 @@ def test_p10_the_description_shows_no_key():
     """The start-up line says that there is a key, not which."""
     line = OpenAIProvider(HttpTransport(), api_key="sk-secret").describe()
     assert line == "openai: https://api.openai.com/v1, with a key"
+
+
+@pytest.mark.parametrize(
+    ("request_", "api", "path"),
+    [
+        (REQUEST, "chat_completions", "/v1/chat/completions"),
+        (REQUEST, "responses", "/v1/responses"),
+        (CompletionRequest(prompt="Once", model="m"), "chat_completions", "/v1/completions"),
+        (CompletionRequest(prompt="Once", model="m"), "responses", "/v1/completions"),
+    ],
+)
+async def test_the_kind_of_request_and_the_api_choose_the_path(transport, request_, api, path):
+    """A chat goes where the provider is set to send it; a completion has one place only."""
+    async with FaultServer(Answer(text="Hi there")) as server:
+        provider = OpenAIProvider(
+            transport, base_url=server.openai_base_url, api_key=server.api_key, api=api
+        )
+        stream = await provider.open(request_)
+        events = []
+        while stream.translator.end is None:
+            data = await stream.read()
+            events += stream.translator.feed(data) if data else stream.translator.close()
+        stream.close()
+        await provider.close()
+        assert StreamEnd() == stream.translator.end
+        assert "Hi there" == "".join(e.text for e in events if isinstance(e, TextDelta))
+        assert [path] == [each.path for each in server.requests]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api": "chat"}, "api is 'chat'"),
+        ({"background": True}, "only the Responses API has background mode"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told_at_once(settings, words):
+    """Before any request, with the way out."""
+    with pytest.raises(ConfigurationError, match=words):
+        OpenAIProvider(HttpTransport(), **settings)
+
+
+def test_the_description_tells_the_api():
+    """The start-up line says what is out of the ordinary."""
+    provider = OpenAIProvider(HttpTransport(), api="responses", background=True)
+    assert provider.describe().endswith("without a key, Responses API in background mode")
+    assert OpenAIProvider(HttpTransport(), api="responses").describe().endswith(", Responses API")
+
+
+async def test_a_wrong_path_is_told_by_its_api(transport):
+    """A 404 names the path that was tried."""
+    async with ScriptedServer(answer(response("404 No", b"{}"))) as server:
+        provider = OpenAIProvider(transport, base_url=server.url, api="responses")
+        with pytest.raises(ProviderError, match="before /responses"):
+            await provider.open(REQUEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,13 +53,26 @@ def stream(
     system: System = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record the answer to this file, for -m replay/FILE.")
+    ] = None,
+    record_prompt: Annotated[
+        bool, typer.Option("--record-prompt", help="Keep the prompt in the recording, too.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the recording.")] = False,
 ) -> None:
     """Ask once; the answer goes to stdout as it comes.
 
     Ctrl-C stops the model. Exits with 0 only when the answer is whole.
     """
-    from tickertape.cli.stream import read_prompt, stream_answer
+    from tickertape.cli.stream import RecordingPlan, read_prompt, stream_answer
 
+    if record is None and (record_prompt or force):
+        raise typer.BadParameter("needs a file to record to", param_hint="--record")
+    if record is not None and record.exists() and not force:
+        raise typer.BadParameter(
+            f"{record} exists already; --force overwrites it", param_hint="--record"
+        )
     if prompt is None and sys.stdin.isatty():
         raise typer.BadParameter("say what to ask, or pipe it in", param_hint="PROMPT")
     prompt = read_prompt(prompt)
@@ -68,7 +82,12 @@ def stream(
         )
     raise typer.Exit(
         stream_answer(
-            prompt, model=model, system=system, max_tokens=max_tokens, temperature=temperature
+            prompt,
+            model=model,
+            system=system,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            recording=RecordingPlan(record, keeps_prompt=record_prompt) if record else None,
         )
     )
 
@@ -118,11 +137,39 @@ def serve(
         float, typer.Option(min=0, help="How long answers may go on once it should stop.")
     ] = 20.0,
     max_runs: Annotated[int, typer.Option(min=1, help="The most answers at once.")] = 1000,
+    log: Annotated[
+        str, typer.Option(help="Where answers are kept: sqlite, sqlite:PATH or memory.")
+    ] = "sqlite",
 ) -> None:
     """Serve the chat page and the API, until Ctrl-C."""
     from tickertape.cli.serve import serve_until_stopped
     from tickertape.web.serve import ServeSettings
 
     environment = {**os.environ, **({"TICKERTAPE_MODEL": model} if model else {})}
-    settings = ServeSettings(host=host, port=port, drain_s=drain_s, max_runs=max_runs)
+    settings = ServeSettings(host=host, port=port, drain_s=drain_s, max_runs=max_runs, log=log)
     serve_until_stopped(settings, environment=environment, opens_browser=opens_browser)
+
+
+@app.command()
+def faults(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8001,
+    scenario: Annotated[
+        Path | None, typer.Option(help="A JSON file that says which request gets what.")
+    ] = None,
+    fault: Annotated[
+        str | None, typer.Option(help="Give every request this fault, whatever its model.")
+    ] = None,
+    lists: Annotated[bool, typer.Option("--list", help="Show the faults, and exit.")] = False,
+) -> None:
+    """Serve a provider that misbehaves on command, until Ctrl-C.
+
+    Speaks Azure OpenAI and OpenAI; the model's name picks the fault.
+    """
+    from tickertape.cli.faults import list_faults, scenario_to_play, serve_faults
+
+    if scenario is not None and fault is not None:
+        raise typer.BadParameter("--scenario and --fault exclude each other; give one")
+    if lists:
+        list_faults()
+    else:
+        serve_faults(scenario_to_play(scenario, fault), port=port)

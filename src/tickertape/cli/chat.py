@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,17 +13,18 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.text import Text
 
+from tickertape.cli.display import show_evenly
 from tickertape.cli.embedded import announce_embedded
 from tickertape.cli.printing import for_terminal
-from tickertape.client.chat import stream_chat
-from tickertape.client.response import StreamedResponse
-from tickertape.client.text_stream import TextStream
+from tickertape.client.catalogs import background_catalog
+from tickertape.client.chat import make_request
+from tickertape.client.provider_call import ask
+from tickertape.client.text_stream import AsyncTextStream
 from tickertape.core.errors import TickertapeError
 from tickertape.core.request import Message
+from tickertape.engine.background import background
 
 _LEAVE: Final = frozenset({"/exit", "/quit"})
-_REFRESHES_PER_S: Final = 12
-"""Markdown is laid out anew for each; a person reads no faster."""
 
 
 @dataclass
@@ -35,15 +37,19 @@ class Conversation:
     temperature: float | None = None
     turns: list[Message] = field(default_factory=list)
 
-    def ask(self, question: str) -> TextStream:
-        """Return the answer to a question that follows what was said."""
+    def ask(self, question: str) -> AsyncTextStream:
+        """Return the answer to a question that follows what was said.
+
+        It belongs to the background loop, where the embedded model stays loaded.
+        """
         system = [Message(role="system", content=self.system)] if self.system else []
-        return stream_chat(
+        request = make_request(
             [*system, *self.turns, Message(role="user", content=question)],
             self.model,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
         )
+        return AsyncTextStream(ask(request, deadlines=None, lend_catalog=background_catalog.lend))
 
     def remember(self, question: str, answer: str) -> None:
         """Add a turn. One that brought no text is as if it had not been."""
@@ -78,41 +84,60 @@ def _read_question(console: Console) -> str | None:
 
 def _answer(conversation: Conversation, question: str, console: Console) -> None:
     stream = conversation.ask(question)
+    showing = background.submit(_show(stream, console))
     ending = ""
     try:
-        with stream, _live(stream.response, console):
-            for _ in stream:
-                pass
-    except KeyboardInterrupt:
-        ending = "(stopped)"
+        try:
+            showing.result()
+        except KeyboardInterrupt:
+            stream.cancel()
+            showing.result()
     except TickertapeError as error:
         ending = str(error)
     response = stream.response
     console.print(Markdown(for_terminal(response.content)))
+    if response.outcome == "cancelled":
+        ending = ending or "(stopped)"
     if ending or response.state.choices.get(0) is None:
         console.print(Text(for_terminal(ending or "(no answer)"), style="yellow"))
-    elif refusal := response.state.choices[0].refusal:
-        console.print(Text(for_terminal(refusal), style="yellow"))
+    elif response.refusal:
+        console.print(Text(for_terminal(response.refusal), style="yellow"))
     elif response.finish_reason in {"length", "content_filter"}:
         console.print(Text(f"(cut: {response.finish_reason})", style="yellow"))
     conversation.remember(question, response.content)
 
 
-def _live(response: StreamedResponse, console: Console) -> Live:
-    # Transient: what was shown on the way is taken back, and the whole answer printed once.
-    return Live(
-        _GrowingAnswer(response),
-        console=console,
-        transient=True,
-        refresh_per_second=_REFRESHES_PER_S,
-    )
+async def _show(stream: AsyncTextStream, console: Console) -> None:
+    """Read the answer to its end, and show it on the way where there is a terminal."""
+    async with stream:
+        if not console.is_terminal:
+            async for _ in stream:
+                pass
+            return
+        answer = _GrowingAnswer()
+        # Transient: what was shown on the way is taken back, and the whole answer printed once.
+        with Live(answer, console=console, transient=True, auto_refresh=False) as live:
+            answer.changed = live.refresh
+            await show_evenly(stream, answer)
 
 
 class _GrowingAnswer:
-    """The last lines of an answer, as many as the screen has."""
+    """The last lines of an answer, as many as the screen has; its thoughts before it begins."""
 
-    def __init__(self, response: StreamedResponse) -> None:
-        self._response = response
+    def __init__(self) -> None:
+        self._thoughts = ""
+        self._text = ""
+        self.changed: Callable[[], None] = lambda: None
+
+    def think(self, text: str) -> None:
+        """Show more of what the model thinks."""
+        self._thoughts += text
+        self.changed()
+
+    def write(self, text: str) -> None:
+        """Show more of the answer."""
+        self._text += text
+        self.changed()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = console.render_lines(self._content(), options, pad=False)
@@ -122,11 +147,9 @@ class _GrowingAnswer:
             yield from line
 
     def _content(self) -> Markdown | Text:
-        if self._response.chunks:
-            return Markdown(for_terminal(self._response.content))
-        choice = self._response.state.choices.get(0)
-        thoughts = choice.reasoning if choice is not None else ""
-        return Text(for_terminal(thoughts) or "…", style="dim")
+        if self._text:
+            return Markdown(for_terminal(self._text))
+        return Text(for_terminal(self._thoughts) or "…", style="dim")
 
 
 def _edit_lines() -> None:

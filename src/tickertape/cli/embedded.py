@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tickertape.providers.catalog import LOCAL, Catalog
+from tickertape.providers.catalog import LOCAL, REPLAY, Catalog
 
 
 def announce_embedded(model: str | None) -> None:
@@ -15,7 +15,8 @@ def announce_embedded(model: str | None) -> None:
         ConfigurationError: there is nothing that could answer.
     """
     catalog = Catalog.from_environment(os.environ, allow_local_paths=True)
-    is_asked_for = (model or "").startswith(f"{LOCAL}/") or os.environ.get("TICKERTAPE_MODEL")
+    is_named = (model or "").startswith((f"{LOCAL}/", f"{REPLAY}/"))
+    is_asked_for = is_named or os.environ.get("TICKERTAPE_MODEL")
     if catalog.default == LOCAL and not is_asked_for:
         print(
             "tickertape: no provider is configured, so the embedded model answers; set "

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tickertape.providers.catalog import Catalog
+from tickertape.web.log_setting import describe_log
 from tickertape.web.serve import ServeSettings, serve
 
 
@@ -26,6 +27,7 @@ def serve_until_stopped(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("tickertape").setLevel(logging.INFO)
     descriptions = asyncio.run(_describe(environment))
+    log = describe_log(settings.log)
     # Whoever starts a server reads its address from a pipe, too: no wrapping there.
     console = Console(soft_wrap=True, highlight=False)
 
@@ -33,7 +35,7 @@ def serve_until_stopped(
         console.print(f"Tickertape serves at [bold]{escape(url)}[/bold]")
         for description in descriptions:
             console.print(f"  model  {escape(description)}")
-        console.print("  log    in memory: runs are kept while the server runs")
+        console.print(f"  log    {escape(log)}")
         console.print("Ctrl-C stops it.")
         if opens_browser:
             # Some browsers keep the call until they close.

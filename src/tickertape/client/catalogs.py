@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeAlias
 
 from tickertape.providers.catalog import Catalog
@@ -20,24 +20,66 @@ from tickertape.providers.http import HttpTransport
 LendCatalog: TypeAlias = Callable[[], AbstractAsyncContextManager[Catalog]]
 
 
-@asynccontextmanager
-async def lend_own() -> AsyncIterator[Catalog]:
+def lend_own() -> AbstractAsyncContextManager[Catalog]:
     """Lend a catalog made for this use, as the environment configures it now."""
-    catalog = Catalog.from_environment(os.environ, allow_local_paths=True)
-    try:
-        yield catalog
-    finally:
-        await catalog.close()
+
+    async def take() -> _Lent:
+        catalog = Catalog.from_environment(os.environ, allow_local_paths=True)
+        return _Lent(catalog, users=1, is_replaced=True)
+
+    return _Loan(take)
 
 
 def lend(catalog: Catalog) -> LendCatalog:
     """Return what lends the caller's catalog, which stays open."""
+    return lambda: nullcontext(catalog)
 
-    @asynccontextmanager
-    async def lent() -> AsyncIterator[Catalog]:
-        yield catalog
 
-    return lent
+class _Lent:
+    """A catalog, how many use it, and whether nobody else will."""
+
+    __slots__ = ("catalog", "environment", "is_replaced", "users")
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        environment: dict[str, str] | None = None,
+        users: int = 0,
+        is_replaced: bool = False,
+    ) -> None:
+        self.catalog = catalog
+        self.environment = environment
+        self.users = users
+        self.is_replaced = is_replaced
+
+    async def give_back(self) -> None:
+        self.users -= 1
+        await self.close_if_over()
+
+    async def close_if_over(self) -> None:
+        if self.is_replaced and not self.users:
+            await self.catalog.close()
+
+
+class _Loan(AbstractAsyncContextManager[Catalog]):
+    """What is taken when it is entered, and given back when it is left.
+
+    Not a generator: an event loop that ends closes all generators side by side, and
+    this one would be closed under the stream that still holds it.
+    """
+
+    def __init__(self, take: Callable[[], Awaitable[_Lent]]) -> None:
+        self._take = take
+        self._lent: _Lent | None = None
+
+    async def __aenter__(self) -> Catalog:
+        self._lent = await self._take()
+        return self._lent.catalog
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._lent is not None
+        await self._lent.give_back()
 
 
 class SharedCatalog:
@@ -47,48 +89,35 @@ class SharedCatalog:
         self._transport = HttpTransport()
         self._current: _Lent | None = None
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Catalog]:
+    def lend(self) -> AbstractAsyncContextManager[Catalog]:
         """Lend the catalog that the environment configures now.
 
         When the environment has changed (somebody set the key that was missing),
         the one before it closes as soon as nobody uses it.
         """
+        return _Loan(self.take)
+
+    async def take(self) -> _Lent:
+        """Take what `lend` lends. To be given back."""
         environment = dict(os.environ)
-        replaced = None
-        if self._current is None or self._current.environment != environment:
-            replaced = self._current
+        replaced = self._current
+        if replaced is None or replaced.environment != environment:
             catalog = Catalog.from_environment(
                 environment, transport=self._transport, allow_local_paths=True
             )
-            self._current = _Lent(catalog, environment)
-        lent = self._current
-        lent.users += 1
-        try:
-            if replaced is not None and not replaced.users:
-                await replaced.catalog.close()
-            yield lent.catalog
-        finally:
-            lent.users -= 1
-            if lent is not self._current and not lent.users:
-                await lent.catalog.close()
+            self._current = _Lent(catalog, environment=environment)
+            if replaced is not None:
+                replaced.is_replaced = True
+                await replaced.close_if_over()
+        assert self._current is not None
+        self._current.users += 1
+        return self._current
 
     async def close(self) -> None:
         """Close the catalog and its connections, those in use too."""
         if self._current is not None:
             await self._current.catalog.close()
         await self._transport.close()
-
-
-class _Lent:
-    """A catalog, the environment it was made from, and how many use it."""
-
-    __slots__ = ("catalog", "environment", "users")
-
-    def __init__(self, catalog: Catalog, environment: dict[str, str]) -> None:
-        self.catalog = catalog
-        self.environment = environment
-        self.users = 0
 
 
 class BackgroundCatalog:
@@ -101,16 +130,17 @@ class BackgroundCatalog:
             asyncio.AbstractEventLoop, tuple[SharedCatalog, AsyncGenerator[SharedCatalog, None]]
         ] = {}
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Catalog]:
+    def lend(self) -> AbstractAsyncContextManager[Catalog]:
         """Lend the shared catalog. To be entered on the background loop."""
+        return _Loan(self._take)
+
+    async def _take(self) -> _Lent:
         loop = asyncio.get_running_loop()
         if loop not in self._of_loop:
             holder = _hold_shared()
             self._of_loop[loop] = (await anext(holder), holder)
         shared, _ = self._of_loop[loop]
-        async with shared.lend() as catalog:
-            yield catalog
+        return await shared.take()
 
 
 async def _hold_shared() -> AsyncGenerator[SharedCatalog, None]:

@@ -6,24 +6,15 @@ Which provider answers, and how to sign in there, is configured by the environme
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict, Unpack
 
-import msgspec
-
-from tickertape.client.base import OpenSource, Source
-from tickertape.client.catalogs import LendCatalog, background_catalog, lend, lend_own
+from tickertape.client.catalogs import background_catalog, lend, lend_own
+from tickertape.client.provider_call import ask, request_of
 from tickertape.client.text_stream import AsyncTextStream, TextStream
-from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import InvalidRequest
-from tickertape.core.events import CancelledBy, Event, RunStarted
-from tickertape.core.request import ChatRequest, Message, invalid_request
-from tickertape.engine.identity import new_run_id
-from tickertape.engine.step import Step
-from tickertape.providers.base import Route
+from tickertape.core.request import ChatRequest, Message
 from tickertape.providers.catalog import Catalog
 
 Messages: TypeAlias = Sequence[Message | dict[str, Any]]
@@ -104,76 +95,7 @@ def make_request(
     Raises:
         InvalidRequest: a message or a setting is wrong; `param` names it.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
-    fields = {"messages": messages, "model": deployment or "", **given}
-    try:
-        request = msgspec.convert(fields, ChatRequest)
-    except msgspec.ValidationError as error:
-        raise invalid_request(error) from error
+    request = request_of(ChatRequest, messages=messages, model=deployment or "", **settings)
     if not request.messages:
         raise InvalidRequest("messages is empty; send at least one message", param="messages")
     return request
-
-
-def ask(
-    request: ChatRequest, *, deadlines: Deadlines | None, lend_catalog: LendCatalog
-) -> OpenSource:
-    """Return what asks the model that the request names, when it is opened."""
-
-    async def opened() -> AsyncGenerator[Source, None]:
-        async with lend_catalog() as catalog:
-            call = _ProviderCall(
-                catalog.routes(request.model), request, deadlines=deadlines or Deadlines()
-            )
-            try:
-                yield call
-            finally:
-                await call.close()
-
-    return opened
-
-
-class _ProviderCall:
-    """One step, which shows how its run started too."""
-
-    def __init__(
-        self, routes: Sequence[Route], request: ChatRequest, *, deadlines: Deadlines
-    ) -> None:
-        started = RunStarted(
-            run_id=new_run_id(),
-            model=routes[0].model,
-            provider=routes[0].provider.name,
-            created_at=time.time(),
-        )
-        self._step = Step(
-            routes, request, started=started, deadlines=deadlines, retry=RetryPolicy()
-        )
-        self._started = started
-        self._first: asyncio.Task[Sequence[Event]] | None = None
-        self._has_first = False
-
-    @property
-    def detail(self) -> str:
-        return self._step.detail
-
-    async def next(self) -> Sequence[Event]:
-        if self._has_first:
-            return await self._step.next()
-        if self._first is None:
-            # In a task of its own: who gives up waiting for it (a timeout, Ctrl-C) and asks
-            # again goes on with this request. Cancelled while it opens, a step would send,
-            # and the provider bill, another.
-            self._first = asyncio.create_task(self._step.next())
-        events = await asyncio.shield(self._first)
-        self._has_first = True
-        return [self._started, *events]
-
-    def cancel(self, by: CancelledBy) -> None:
-        self._step.cancel(by)
-
-    async def close(self) -> None:
-        # Cancelled as well: where a task still waits for the step, it ends as it should.
-        self._step.cancel("user")
-        if self._first is not None:
-            await asyncio.wait([self._first])
-        self._step.close()

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from tickertape.core.events import Event, FinishReason, Outcome, RunStarted, TextDelta, Usage
-from tickertape.core.run_state import Phase, RunState
+from tickertape.core.events import (
+    AttemptEnded,
+    Event,
+    FinishReason,
+    Outcome,
+    RunStarted,
+    TextDelta,
+    Usage,
+)
+from tickertape.core.run_state import Phase, RunState, ToolCall
 
 _UNSEEN: Final = RunStarted(run_id="", model="", provider="", created_at=0.0)
 
@@ -22,7 +30,7 @@ class StreamedResponse:
         self.chunks: list[str] = []
         """Choice 0's text in the pieces in which it was handed out."""
         self.state = RunState()
-        """Everything else: reasoning, refusals, tool calls, other choices, timings."""
+        """Everything else: who answered, other choices, filters, timings."""
 
     @property
     def content(self) -> str:
@@ -52,6 +60,27 @@ class StreamedResponse:
     def outcome(self) -> Outcome | None:
         """Return how the run ended; None while it has not, or if it was left before its end."""
         return None if self.state.ended is None else self.state.ended.outcome
+
+    @property
+    def reasoning(self) -> str:
+        """Return what choice 0's model thought aloud so far; it is not part of `content`."""
+        return self.state.choices[0].reasoning if 0 in self.state.choices else ""
+
+    @property
+    def refusal(self) -> str:
+        """Return the words in which choice 0's model refused, if it did."""
+        return self.state.choices[0].refusal if 0 in self.state.choices else ""
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """Return choice 0's tool calls so far, in their order."""
+        calls = self.state.choices[0].tool_calls if 0 in self.state.choices else {}
+        return [calls[index] for index in sorted(calls)]
+
+    @property
+    def attempts(self) -> list[AttemptEnded]:
+        """Return what was tried before it spoke; empty where the first attempt did."""
+        return self.state.attempts
 
     def apply(self, event: Event) -> str:
         """Take in the next event and return what it adds to the text, often nothing."""

@@ -129,6 +129,8 @@ class AsyncTextStream:
                 raise self._failure
             ended = self.response.state.ended
             if ended is not None:
+                # Not as soon as the end has come: no text waits for what is left of a connection.
+                await self._release()
                 self._raise_unless_good(ended)
             if ended is not None or self._is_closed:
                 return False
@@ -146,8 +148,6 @@ class AsyncTextStream:
         if self._is_closed:
             return False
         self._unread.extend(events)
-        if type(events[-1]) is RunEnded:
-            await self._release()
         return True
 
     async def _opened(self) -> Source:

@@ -1,8 +1,8 @@
 """Azure OpenAI: its two shapes of URL, and its two ways to sign in.
 
 A *classic* URL names the deployment and an API version; the *v1* URL names
-neither, and the deployment is the body's `model`. Azure answers both with the
-same chat completions.
+neither, and the deployment is the body's `model`. (The classic URL of the Responses
+API has the version only.) Azure answers both in the same way.
 
 Source: Microsoft, "Azure OpenAI API version lifecycle".
 """
@@ -17,11 +17,13 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from tickertape.core.errors import InvalidRequest, MissingExtra, ProviderError
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 from tickertape.providers.address import base_url as parse_base_url
-from tickertape.providers.choice_stream import EndPolicy
+from tickertape.providers.base import ProviderStream
+from tickertape.providers.caller import Caller
+from tickertape.providers.calls import Api, CallPlan, Path
 from tickertape.providers.http import HttpTransport
-from tickertape.providers.openai import ChatStream, encode_chat, header_value, translator_for
+from tickertape.providers.openai import header_value
 from tickertape.providers.refusal import DETAIL_CHARS, reworded
 
 DEFAULT_SCOPE: Final = "https://ai.azure.com/.default"
@@ -139,6 +141,8 @@ class AzureProvider:
         api_version: str | None = None,
         name: str = "azure",
         include_usage: bool = True,
+        api: Api = "chat_completions",
+        background: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Make a provider for the resource at `endpoint` (`https://NAME.openai.azure.com`).
@@ -146,15 +150,16 @@ class AzureProvider:
         Signs in with the first of credential, token and key that is given, and
         with `DefaultAzureCredential` when none is. `api_version`: a date means
         the classic URL; None, `v1`, `preview` or `latest` mean v1, and so does an
-        endpoint that ends in `/openai/v1`, whatever the version.
+        endpoint that ends in `/openai/v1`, whatever the version. `api` and
+        `background` are as in `OpenAIProvider`.
 
         Raises:
-            ConfigurationError: the endpoint or the key can't be used.
+            ConfigurationError: the endpoint or the key can't be used, or the
+                settings don't go together.
             MissingExtra: Entra ID is needed, and azure-identity is not installed.
         """
         self.name = name
-        self._transport = transport
-        self._include_usage = include_usage
+        self._plan = CallPlan(api=api, background=background, include_usage=include_usage)
         self._api_version = (api_version or "").strip()
         self._base_url = parse_base_url(endpoint, named="AZURE_OPENAI_ENDPOINT")
         self._is_v1 = self._api_version in _V1_VERSIONS or self._base_url.endswith("/openai/v1")
@@ -170,17 +175,21 @@ class AzureProvider:
         else:
             self._way = "with Entra ID"
             self._sign_in = EntraSignIn(credential, scope=scope, now=now)
+        self._caller = Caller(transport, sign=self._sign_in.headers)
 
     def describe(self) -> str:
         """Return one line for the operator; no key is in it."""
         version = "v1" if self._is_v1 else self._api_version
-        return f"{self.name}: {self._base_url}, API {version}, {self._way}"
+        return f"{self.name}: {self._base_url}, API {version}, {self._way}{self._plan.describe()}"
 
     async def close(self) -> None:
-        """Release what signing in holds."""
-        await self._sign_in.close()
+        """Stop what still goes on in the background, and release what signing in holds."""
+        try:
+            await self._caller.close()
+        finally:
+            await self._sign_in.close()
 
-    async def open(self, request: ChatRequest) -> ChatStream:
+    async def open(self, request: Request) -> ProviderStream:
         """Send the request and return its answer once the status is known.
 
         `request.model` is the deployment's name.
@@ -190,23 +199,21 @@ class AzureProvider:
         """
         if not request.model:
             raise InvalidRequest("the request names no deployment", param="model")
-        body = encode_chat(request, include_usage=self._include_usage)
+        call = self._plan.call(request)
         try:
-            stream = await self._transport.open_stream(
-                self._url(request.model), headers=await self._sign_in.headers(), body=body
-            )
+            return await self._caller.open(self._url(call.path, request.model), call)
         except ProviderError as error:
             raise _explained(error, request.model) from error
-        return ChatStream(stream, translator_for(request, EndPolicy.FINISH_REASON))
 
-    def _url(self, deployment: str) -> str:
+    def _url(self, path: Path, deployment: str) -> str:
+        base = f"{self._base_url}/openai"
+        version = quote(self._api_version, safe="")
         if self._is_v1:
             query = "?api-version=preview" if self._api_version == "preview" else ""
-            return f"{self._base_url}/openai/v1/chat/completions{query}"
-        return (
-            f"{self._base_url}/openai/deployments/{quote(deployment, safe='')}/chat/completions"
-            f"?api-version={quote(self._api_version, safe='')}"
-        )
+            return f"{base}/v1/{path}{query}"
+        if path == "responses":
+            return f"{base}/responses?api-version={version}"
+        return f"{base}/deployments/{quote(deployment, safe='')}/{path}?api-version={version}"
 
 
 def _explained(error: ProviderError, deployment: str) -> ProviderError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tickertape.core.events import Event, RunError
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Provider(Protocol):
     name: str
     """What it is called in `RunStarted.provider`, and before the slash of a model's name."""
 
-    async def open(self, request: ChatRequest) -> ProviderStream:
+    async def open(self, request: Request) -> ProviderStream:
         """Send the request and return its answer once the status is known.
 
         Raises:

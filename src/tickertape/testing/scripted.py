@@ -7,7 +7,7 @@ from collections import deque
 
 from tickertape.core.errors import ProviderError
 from tickertape.core.events import ChoiceFinished, Event, RunError, TextDelta
-from tickertape.core.request import ChatRequest
+from tickertape.core.request import Request
 from tickertape.providers.base import StreamEnd
 
 TRUNCATED = StreamEnd(
@@ -88,13 +88,13 @@ class ScriptedProvider:
     def __init__(self, *, name: str = "scripted", refusal: ProviderError | None = None) -> None:
         self.name = name
         self.refusal = refusal
-        self.requests: list[ChatRequest] = []
+        self.requests: list[Request] = []
         self.stream = ScriptedStream()
         self.may_open = asyncio.Event()
         """Cleared, `open` waits: a provider that has not answered yet."""
         self.may_open.set()
 
-    async def open(self, request: ChatRequest) -> ScriptedStream:
+    async def open(self, request: Request) -> ScriptedStream:
         """See `Provider.open`. Each opening after the first gets a new stream."""
         if self.requests:
             self.stream = ScriptedStream()

@@ -1,0 +1,75 @@
+"""How a run ends whose producer died: from what the log holds of it.
+
+Pure: the log that finds such a run reads its events and appends what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from tickertape.core.events import (
+    ChoiceFinished,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    RunEnded,
+    RunError,
+    RunStarted,
+    TextDelta,
+    Timings,
+    ToolCallDelta,
+    Usage,
+    UsageReported,
+)
+
+PRODUCER_LOST: Final = RunError(
+    code="producer_lost",
+    message="The server that was writing this answer stopped. Ask again.",
+    is_retryable=True,
+)
+
+_PROGRESS: Final = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta)
+
+
+def end_lost_run(appends: Iterable[tuple[float, Sequence[Event]]]) -> RunEnded:
+    """Return the end of the run with these appends: when each was made, and its events.
+
+    The timings are those of the log: the run lasted until its last append at least.
+    """
+    length = 0
+    usage: Usage | None = None
+    finished: ChoiceFinished | None = None
+    started_at = first_at = last_at = None
+    for last_at, events in appends:
+        for event in events:
+            if isinstance(event, _PROGRESS) and first_at is None:
+                first_at = last_at
+            match event:
+                case RunStarted():
+                    started_at = event.created_at
+                case TextDelta():
+                    length += len(event.text)
+                case UsageReported():
+                    usage = event.usage
+                case ChoiceFinished(choice=0):
+                    finished = event
+                case _:
+                    pass
+    return RunEnded(
+        outcome="failed",
+        length=length,
+        timings=Timings(
+            first_progress_s=_since(started_at, first_at),
+            duration_s=_since(started_at, last_at) or 0.0,
+        ),
+        finish_reason=finished.finish_reason if finished else None,
+        raw_finish_reason=finished.raw_finish_reason if finished else None,
+        usage=usage,
+        error=PRODUCER_LOST,
+    )
+
+
+def _since(start: float | None, end: float | None) -> float | None:
+    # The clock may have been set back in between.
+    return None if start is None or end is None else max(0.0, round(end - start, 6))
