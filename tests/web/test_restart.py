@@ -66,6 +66,7 @@ async def read_until_cut(response):
         while more := await response.content.readany():
             received += more
     except aiohttp.ClientPayloadError:
+        response.close()
         return received
     raise AssertionError("the response ended well")
 
@@ -94,6 +95,7 @@ async def test_p8_p5_a_reader_resumes_after_kill_9_and_is_told_the_truth(start, 
         await (await fault_server.next_exchange()).stalled()
         await kill(process)
         received += await read_until_cut(response)
+        response.close()
         received = received[: received.rindex(b"\n\n") + 2]
 
         process, url = await start()

@@ -32,7 +32,7 @@ from tickertape.core.errors import (
     StaleEpoch,
     UnknownRun,
 )
-from tickertape.core.events import CancelledBy, Event, RunEnded, TextDelta, Timings
+from tickertape.core.events import CancelledBy, Event, TextDelta
 from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import EventLog, RunHead
 from tickertape.testing.log_model import History, histories, play
@@ -363,16 +363,11 @@ class LogContract:
         self, tmp_path: Path, clock: Clock
     ) -> None:
         """Runs that had ended are as they were; others have all they had, and at most an end."""
-        place, end = (
-            tmp_path / "log",
-            RunEnded(
-                outcome="completed", length=1, timings=Timings(first_progress_s=0.5, duration_s=1)
-            ),
-        )
+        place = tmp_path / "log"
         place.mkdir()
         async with self.open_log(place, retention_s=RETENTION_S, now=clock) as log:
             await log.create(started("ended"), owner="ann", idempotency_key="k", fingerprint="f")
-            await log.append("ended", [TextDelta("a"), end], epoch=1)
+            await log.append("ended", [TextDelta("a"), ENDED], epoch=1)
             await log.create(started("open"))
             for number in range(700):
                 await log.append("open", [TextDelta(f"{number} ")], epoch=1)
