@@ -393,6 +393,18 @@ def test_a_speed_that_is_none_is_told_at_start(speed):
         catalog_of({"TICKERTAPE_REPLAY_SPEED": speed})
 
 
+async def test_a_list_of_models_is_a_list_of_routes_in_order():
+    """Named in a request, or by the environment when a request names none."""
+    environ = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "TICKERTAPE_MODEL": "openai/a, openai/b"}
+    catalog = Catalog.from_environment(environ)
+    assert ["a", "b"] == [route.model for route in catalog.routes("")]
+    assert ["c", "a"] == [route.model for route in catalog.routes("openai/c,openai/a")]
+    assert "openai/a" == catalog.names()[0]
+    with pytest.raises(InvalidRequest, match="empty place"):
+        catalog.routes("openai/c,,openai/a")
+    await catalog.close()
+
+
 async def test_routes_can_be_wrapped():
     """All that lead somewhere from then on; the catalog still owns what is wrapped."""
     echo, wrapping, wrapped = Echo(), Echo(), []

@@ -6,7 +6,7 @@ A name may be qualified: `azure/my-deployment`, `openai/gpt-4o`, `local/smollm2`
 
 | variable | meaning |
 |---|---|
-| `TICKERTAPE_MODEL` | the model that answers when none is named, qualified or not |
+| `TICKERTAPE_MODEL` | what answers when no model is named: a name, or a list to try in order |
 | `AZURE_OPENAI_ENDPOINT` | the Azure resource; with it, Azure is the default provider |
 | `AZURE_OPENAI_AD_TOKEN`, `AZURE_OPENAI_API_KEY` | how to sign in there; neither: Entra ID |
 | `AZURE_OPENAI_DEPLOYMENT` | Azure's deployment when none is named |
@@ -104,6 +104,7 @@ class Catalog:
         self._providers = dict(providers)
         self._default_models = dict(default_models or {})
         self._owned_transport: HttpTransport | None = None
+        self._default_routes = ""
         self._allow_local_paths = allow_local_paths
         self._local_api: Api = local_api
         self._replay_speed = replay_speed
@@ -131,7 +132,8 @@ class Catalog:
         """
         settings = {name: value.strip() for name, value in environ.items() if value.strip()}
         shared = transport or HttpTransport()
-        name, model = _split(settings.get("TICKERTAPE_MODEL", ""))
+        listed = settings.get("TICKERTAPE_MODEL", "")
+        name, model = _split(listed.partition(",")[0].strip())
         api = _api(settings)
         providers = _configured(settings, shared, api=api, background=_background(settings, api))
         speed = require_speed(
@@ -159,6 +161,7 @@ class Catalog:
             replay_speed=speed,
         )
         catalog._owned_transport = shared if transport is None else None
+        catalog._default_routes = listed if "," in listed else ""
         return catalog
 
     async def load(self) -> None:
@@ -227,7 +230,10 @@ class Catalog:
         Raises:
             InvalidRequest, ConfigurationError: as `resolve`, for any of them.
         """
-        found = [self.resolve(model.strip()) for model in models.split(",")]
+        names = [model.strip() for model in (models or self._default_routes).split(",")]
+        if len(names) > 1 and "" in names:
+            raise InvalidRequest(f"the list {models!r} has an empty place", param="model")
+        found = [self.resolve(model) for model in names]
         return [Route(self._wrap(provider), model) for provider, model in found]
 
     def wrap_routes(self, wrap: Callable[[Provider], Provider]) -> None:
