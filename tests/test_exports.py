@@ -15,6 +15,7 @@ PROMISED = [
     "InvalidRequest",
     "MissingExtra",
     "ProtocolError",
+    "RetryPolicy",
     "RunCancelled",
     "RunFailed",
     "StreamCollector",

@@ -10,6 +10,7 @@ from tickertape.client.collector import StreamCollector
 from tickertape.client.completion import async_stream_completion, stream_completion
 from tickertape.client.response import StreamedResponse
 from tickertape.client.text_stream import AsyncTextStream, TextStream
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import (
     ConfigurationError,
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidRequest",
     "MissingExtra",
     "ProtocolError",
+    "RetryPolicy",
     "RunCancelled",
     "RunFailed",
     "StreamCollector",

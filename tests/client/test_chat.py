@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from tickertape.client.chat import ChatSettings, async_stream_chat, make_request, stream_chat
+from tickertape.core.attempts import NO_RETRIES
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import ConfigurationError, InvalidRequest, ProviderError, RunFailed
 from tickertape.core.events import RunStarted
@@ -67,7 +68,7 @@ def test_the_public_parameters_stay(function):
         for parameter in parameters
         if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     ]
-    assert {"max_tokens", "temperature", "deadlines"} <= {
+    assert {"max_tokens", "temperature", "deadlines", "retry"} <= {
         parameter.name
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
@@ -108,6 +109,15 @@ async def test_p5_deadlines_are_a_parameter(catalog, provider):
         async for _ in stream:
             pass
     assert caught.value.partial_text == "Hel"
+
+
+async def test_retries_are_a_parameter(catalog, provider):
+    """A script that would rather fail than wait says so."""
+    provider.refusal = ProviderError("provider_failed", "It failed.", is_retryable=True)
+    with pytest.raises(RunFailed):
+        async for _ in async_stream_chat(MESSAGES, retry=NO_RETRIES, catalog=catalog):
+            pass
+    assert 1 == len(provider.requests)
 
 
 async def test_a_catalog_that_is_passed_in_stays_open(catalog, provider, monkeypatch):

@@ -140,13 +140,25 @@ def serve(
     log: Annotated[
         str, typer.Option(help="Where answers are kept: sqlite, sqlite:PATH or memory.")
     ] = "sqlite",
+    hedge_after_s: Annotated[
+        float | None,
+        typer.Option(min=0, help="Ask the next model of a list when one is silent for so long."),
+    ] = None,
 ) -> None:
     """Serve the chat page and the API, until Ctrl-C."""
     from tickertape.cli.serve import serve_until_stopped
+    from tickertape.core.attempts import RetryPolicy
     from tickertape.web.serve import ServeSettings
 
     environment = {**os.environ, **({"TICKERTAPE_MODEL": model} if model else {})}
-    settings = ServeSettings(host=host, port=port, drain_s=drain_s, max_runs=max_runs, log=log)
+    settings = ServeSettings(
+        host=host,
+        port=port,
+        drain_s=drain_s,
+        max_runs=max_runs,
+        log=log,
+        retry=RetryPolicy(hedge_after_s=hedge_after_s),
+    )
     serve_until_stopped(settings, environment=environment, opens_browser=opens_browser)
 
 

@@ -49,7 +49,7 @@ class Conversation:
             max_tokens=self.max_tokens,
             temperature=self.temperature,
         )
-        return AsyncTextStream(ask(request, deadlines=None, lend_catalog=background_catalog.lend))
+        return AsyncTextStream(ask(request, lend_catalog=background_catalog.lend))
 
     def remember(self, question: str, answer: str) -> None:
         """Add a turn. One that brought no text is as if it had not been."""

@@ -90,7 +90,7 @@ def stream_answer(
             stream_chat(messages, model, max_tokens=max_tokens, temperature=temperature)
         )
     request = make_request(messages, model, max_tokens=max_tokens, temperature=temperature)
-    source = ask(request, deadlines=None, lend_catalog=recording.lend)
+    source = ask(request, lend_catalog=recording.lend)
     exit_code = print_answer(TextStream(source))
     made = recording.files.made
     # More than one: the first ones are attempts that failed.

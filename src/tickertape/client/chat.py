@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypedDict, Unpack
 from tickertape.client.catalogs import background_catalog, lend, lend_own
 from tickertape.client.provider_call import ask, request_of
 from tickertape.client.text_stream import AsyncTextStream, TextStream
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import InvalidRequest
 from tickertape.core.request import ChatRequest, Message
@@ -45,6 +46,7 @@ def stream_chat(
     max_tokens: int | None = None,
     temperature: float | None = None,
     deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
     **settings: Unpack[ChatSettings],
 ) -> TextStream:
     """Return the answer to a conversation as an iterator of text.
@@ -58,7 +60,9 @@ def stream_chat(
     request = make_request(
         messages, deployment, max_tokens=max_tokens, temperature=temperature, **settings
     )
-    return TextStream(ask(request, deadlines=deadlines, lend_catalog=background_catalog.lend))
+    return TextStream(
+        ask(request, deadlines=deadlines, retry=retry, lend_catalog=background_catalog.lend)
+    )
 
 
 def async_stream_chat(
@@ -68,6 +72,7 @@ def async_stream_chat(
     max_tokens: int | None = None,
     temperature: float | None = None,
     deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
     catalog: Catalog | None = None,
     **settings: Unpack[ChatSettings],
 ) -> AsyncTextStream:
@@ -84,7 +89,9 @@ def async_stream_chat(
         messages, deployment, max_tokens=max_tokens, temperature=temperature, **settings
     )
     lend_catalog = lend_own if catalog is None else lend(catalog)
-    return AsyncTextStream(ask(request, deadlines=deadlines, lend_catalog=lend_catalog))
+    return AsyncTextStream(
+        ask(request, deadlines=deadlines, retry=retry, lend_catalog=lend_catalog)
+    )
 
 
 def make_request(

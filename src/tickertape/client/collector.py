@@ -12,6 +12,7 @@ from typing import Unpack
 from tickertape.client.chat import ChatSettings, Messages, async_stream_chat, stream_chat
 from tickertape.client.response import StreamedResponse
 from tickertape.client.text_stream import AsyncTextStream, TextStream
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import InvalidRequest
 from tickertape.core.events import TextDelta
@@ -93,6 +94,7 @@ class StreamCollector:
         max_tokens: int | None = None,
         temperature: float | None = None,
         deadlines: Deadlines | None = None,
+        retry: RetryPolicy | None = None,
         **settings: Unpack[ChatSettings],
     ) -> str:
         """Ask, call back with each piece of text and then the whole response; return the text.
@@ -109,6 +111,7 @@ class StreamCollector:
             max_tokens=max_tokens,
             temperature=temperature,
             deadlines=deadlines,
+            retry=retry,
             **settings,
         )
         response = self.collect(stream, on_token)
@@ -126,6 +129,7 @@ class StreamCollector:
         max_tokens: int | None = None,
         temperature: float | None = None,
         deadlines: Deadlines | None = None,
+        retry: RetryPolicy | None = None,
         catalog: Catalog | None = None,
         **settings: Unpack[ChatSettings],
     ) -> str:
@@ -140,6 +144,7 @@ class StreamCollector:
             max_tokens=max_tokens,
             temperature=temperature,
             deadlines=deadlines,
+            retry=retry,
             catalog=catalog,
             **settings,
         )

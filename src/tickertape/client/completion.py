@@ -13,6 +13,7 @@ from typing import TypedDict, Unpack
 from tickertape.client.catalogs import background_catalog, lend, lend_own
 from tickertape.client.provider_call import ask, request_of
 from tickertape.client.text_stream import AsyncTextStream, TextStream
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import InvalidRequest
 from tickertape.core.request import CompletionRequest
@@ -39,6 +40,7 @@ def stream_completion(
     max_tokens: int | None = None,
     temperature: float | None = None,
     deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
     **settings: Unpack[CompletionSettings],
 ) -> TextStream:
     """Return what a model goes on to say after the prompt, as an iterator of text.
@@ -54,7 +56,9 @@ def stream_completion(
     request = make_completion_request(
         prompt, deployment, max_tokens=max_tokens, temperature=temperature, **settings
     )
-    return TextStream(ask(request, deadlines=deadlines, lend_catalog=background_catalog.lend))
+    return TextStream(
+        ask(request, deadlines=deadlines, retry=retry, lend_catalog=background_catalog.lend)
+    )
 
 
 def async_stream_completion(
@@ -64,6 +68,7 @@ def async_stream_completion(
     max_tokens: int | None = None,
     temperature: float | None = None,
     deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
     catalog: Catalog | None = None,
     **settings: Unpack[CompletionSettings],
 ) -> AsyncTextStream:
@@ -78,7 +83,9 @@ def async_stream_completion(
         prompt, deployment, max_tokens=max_tokens, temperature=temperature, **settings
     )
     lend_catalog = lend_own if catalog is None else lend(catalog)
-    return AsyncTextStream(ask(request, deadlines=deadlines, lend_catalog=lend_catalog))
+    return AsyncTextStream(
+        ask(request, deadlines=deadlines, retry=retry, lend_catalog=lend_catalog)
+    )
 
 
 def make_completion_request(

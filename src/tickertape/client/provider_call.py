@@ -38,13 +38,22 @@ def request_of(kind: type[_R], **fields: object) -> _R:
         raise invalid_request(error) from error
 
 
-def ask(request: Request, *, deadlines: Deadlines | None, lend_catalog: LendCatalog) -> OpenSource:
+def ask(
+    request: Request,
+    *,
+    lend_catalog: LendCatalog,
+    deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
+) -> OpenSource:
     """Return what asks the model that the request names, when it is opened."""
 
     async def opened() -> AsyncGenerator[Source, None]:
         async with lend_catalog() as catalog:
             call = ProviderCall(
-                catalog.routes(request.model), request, deadlines=deadlines or Deadlines()
+                catalog.routes(request.model),
+                request,
+                deadlines=deadlines or Deadlines(),
+                retry=retry or RetryPolicy(),
             )
             try:
                 yield call
@@ -57,16 +66,21 @@ def ask(request: Request, *, deadlines: Deadlines | None, lend_catalog: LendCata
 class ProviderCall:
     """One step, which shows how its run started too."""
 
-    def __init__(self, routes: Sequence[Route], request: Request, *, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        request: Request,
+        *,
+        deadlines: Deadlines,
+        retry: RetryPolicy,
+    ) -> None:
         started = RunStarted(
             run_id=new_run_id(),
             model=routes[0].model,
             provider=routes[0].provider.name,
             created_at=time.time(),
         )
-        self._step = Step(
-            routes, request, started=started, deadlines=deadlines, retry=RetryPolicy()
-        )
+        self._step = Step(routes, request, started=started, deadlines=deadlines, retry=retry)
         self._started = started
         self._first: asyncio.Task[Sequence[Event]] | None = None
         self._has_first = False

@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.engine.engine import Engine
 from tickertape.logs.base import EventLog
@@ -27,6 +28,7 @@ async def open_handlers(
     environment: Mapping[str, str] = os.environ,
     limits: Limits | None = None,
     deadlines: Deadlines | None = None,
+    retry: RetryPolicy | None = None,
     max_runs: int = 1000,
     heartbeat_s: float = 15.0,
     loads_model: bool = False,
@@ -52,6 +54,7 @@ async def open_handlers(
             async with Engine(
                 log,
                 deadlines=deadlines,
+                retry=retry,
                 max_runs=max_runs,
                 heartbeat_s=heartbeat_s,
             ) as engine:

@@ -16,6 +16,7 @@ from typing import Final
 import uvicorn
 from msgspec import Struct
 
+from tickertape.core.attempts import RetryPolicy
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import ConfigurationError
 from tickertape.engine.engine import Engine
@@ -42,6 +43,7 @@ class ServeSettings(Struct, frozen=True, kw_only=True):
     """`memory`, `sqlite` (a file in the platform's state directory) or `sqlite:PATH`."""
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    retry: RetryPolicy = RetryPolicy()
 
     def __post_init__(self) -> None:
         if not 0 < self.heartbeat_s <= MAX_HEARTBEAT_S:
@@ -89,6 +91,7 @@ async def _serve(
         environment=environment,
         limits=settings.limits,
         deadlines=settings.deadlines,
+        retry=settings.retry,
         max_runs=settings.max_runs,
         heartbeat_s=settings.heartbeat_s,
         loads_model=True,
