@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tickertape.core.deadlines import Deadlines
-from tickertape.core.errors import LogError
+from tickertape.core.errors import LogError, LogUnavailable
 from tickertape.core.events import RunEnded, RunStarted, Timings
 from tickertape.engine.step import Step
 from tickertape.engine.writer import write_run
@@ -74,5 +76,55 @@ async def test_a_log_that_fails_raises_and_the_provider_is_stopped(log, step, pr
     log.append = fail
     provider.stream.send("a")
     with pytest.raises(LogError, match="no room"):
+        await write_run(log, step, run_id="r", epoch=1)
+    assert provider.stream.is_closed
+
+
+class FullLog(MemoryLog):
+    """A log that refuses appends while it is full."""
+
+    is_full = False
+    refused = 0
+
+    async def append(self, run_id, events, *, epoch):
+        if self.is_full:
+            self.refused += 1
+            raise LogUnavailable("the disk is full")
+        return await super().append(run_id, events, epoch=epoch)
+
+
+@pytest.mark.parametrize("refused_times", [1, 4])
+async def test_p2_a_run_that_can_not_be_stored_ends_with_the_length_of_what_was(
+    step, provider, refused_times
+):
+    """As soon as the log takes it; the provider is stopped at once."""
+    log = FullLog()
+    await log.create(STARTED)
+    provider.stream.send("stored")
+    task = asyncio.ensure_future(write_run(log, step, run_id="r", epoch=1))
+    while (await log.head("r")).end_offset == 1:
+        await asyncio.sleep(0.01)
+    log.is_full = True
+    provider.stream.send("lost")
+    while log.refused < refused_times:
+        await asyncio.sleep(0.01)
+    assert provider.stream.is_closed
+    log.is_full = False
+    await task
+    (end,) = (await log.read("r", after=1)).records
+    assert ("failed", "internal", 6) == (
+        end.event.outcome,
+        end.event.error.code,
+        end.event.length,
+    )
+
+
+async def test_p5_a_log_that_stays_full_is_given_up(step, provider):
+    """A run does not occupy its place for ever; whoever opens the log next ends it."""
+    log = FullLog()
+    await log.create(STARTED)
+    log.is_full = True
+    provider.stream.finish("lost")
+    with pytest.raises(LogUnavailable):
         await write_run(log, step, run_id="r", epoch=1)
     assert provider.stream.is_closed

@@ -23,6 +23,7 @@ TickertapeError
     ├── CursorBeyondEnd     .end_offset: the reader claims what was never written (400)
     ├── LogClosed           the run has ended: stop writing
     ├── StaleEpoch          .held .current: another writer took over: stop, do not retry
+    ├── LogUnavailable      it can't be read or written now: nothing was stored; try later (503)
     └── IllegalEvent        the event may not follow what is in the log
 """
 
@@ -203,6 +204,10 @@ class StaleEpoch(LogError):
         self.held = held
         self.current = current
         super().__init__(f"epoch {held} is fenced: the run's lease has epoch {current}")
+
+
+class LogUnavailable(LogError):
+    """The log can't be read or written now. What was asked for did not happen."""
 
 
 class IllegalEvent(LogError):

@@ -15,11 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from tickertape.core.errors import CursorBeyondEnd, IllegalEvent, RunTrimmed
+from tickertape.core.errors import CursorBeyondEnd, IllegalEvent, LogUnavailable, RunTrimmed
 from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted
 from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import Created, RunHead, Slice
-from tickertape.logs.sqlite_errors import LogUnavailable
 from tickertape.logs.sqlite_jobs import (
     Append,
     Check,

@@ -11,12 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tickertape.core.errors import ConfigurationError, LogError
-
-
-class LogUnavailable(LogError):
-    """The log can't be read or written now. What was asked for did not happen."""
-
+from tickertape.core.errors import ConfigurationError, LogUnavailable
 
 _REMEDIES: Final = {
     "SQLITE_FULL": "free some space, or allow the log more",

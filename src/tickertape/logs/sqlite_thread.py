@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
-from tickertape.core.errors import LogError, TickertapeError
-from tickertape.logs.sqlite_errors import LogUnavailable
+from tickertape.core.errors import LogError, LogUnavailable, TickertapeError
 from tickertape.logs.sqlite_jobs import Job
 
 MAX_GROUP: Final = 1024
