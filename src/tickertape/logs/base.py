@@ -12,6 +12,9 @@ A log keeps, for each run, an append-only sequence of records.
 - *Kept, then trimmed.* A closed run is kept for the log's retention time, then
   trimmed whole; reading it afterwards says so.
 
+Any call may raise `LogUnavailable`: the log can't be reached or written now. An
+append whose caller was cancelled may still be stored.
+
 Knows no transport and no kind of client.
 """
 
