@@ -23,6 +23,8 @@ TickertapeError
     ├── CursorBeyondEnd     .end_offset: the reader claims what was never written (400)
     ├── LogClosed           the run has ended: stop writing
     ├── StaleEpoch          .held .current: another writer took over: stop, do not retry
+    ├── LeaseHeld           the run's writer is alive: leave the run to it
+    ├── RecordsLost         the log lost records that were acknowledged: the run can't go on (409)
     ├── LogUnavailable      it can't be read or written now: nothing was stored; try later (503)
     └── IllegalEvent        the event may not follow what is in the log
 """
@@ -204,6 +206,28 @@ class StaleEpoch(LogError):
         self.held = held
         self.current = current
         super().__init__(f"epoch {held} is fenced: the run's lease has epoch {current}")
+
+
+class LeaseHeld(LogError):
+    """The run can't be taken over: its holder's lease has not run out."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id!r} has a writer whose lease has not run out")
+
+
+class RecordsLost(LogError):
+    """The log no longer has records that it had acknowledged.
+
+    A writer ends the run; a reader holds text that is no longer there.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"the log lost records of run {run_id!r} that it had stored; "
+            "read the run again from the beginning"
+        )
 
 
 class LogUnavailable(LogError):

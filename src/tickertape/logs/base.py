@@ -8,12 +8,17 @@ A log keeps, for each run, an append-only sequence of records.
   every reader, as long as the run is kept.
 - *Closed is closed.* `RunEnded` closes the run in the same step; nothing follows.
 - *Started once.* One owner's idempotency key names one run, however many start it.
-- *Fenced.* An append from an older epoch is refused.
+- *Leased.* A run that was created by a holder is its own until its lease runs out;
+  then any other may take the run over, and of many who try, one does.
+- *Fenced.* Taking over gives the run a new epoch; an append from another is refused.
 - *Kept, then trimmed.* A closed run is kept for the log's retention time, then
   trimmed whole; reading it afterwards says so.
 
 Any call may raise `LogUnavailable`: the log can't be reached or written now. An
-append whose caller was cancelled may still be stored.
+append whose caller was cancelled, or that raised it, may still be stored: whole.
+A log that lost what it had acknowledged (a database restored from yesterday's copy)
+says `RecordsLost`, and never stores or returns something else in its place
+under the same offset and epoch.
 
 Knows no transport and no kind of client.
 """
@@ -58,6 +63,19 @@ class RunHead:
     end_offset: int
     is_closed: bool
     cancel_requested_by: CancelledBy | None
+    epoch: int
+    holder: str | None
+    """Who may write it; None: nobody's lease covers it."""
+    last_read_at: float
+    """When somebody was last known to read it (`note_read`), or when it was created."""
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedRun:
+    """An open run whose holder's lease has run out."""
+
+    run_id: str
+    epoch: int
 
 
 class Watch(Protocol):
@@ -77,10 +95,13 @@ class EventLog(Protocol):
         owner: str | None = None,
         idempotency_key: str | None = None,
         fingerprint: str = "",
+        holder: str | None = None,
     ) -> Created:
         """Create the run with `started` as its first record, or join an earlier one.
 
-        The key counts per owner. Key and run are stored in one step.
+        The key counts per owner. Key and run are stored in one step, as far as anybody
+        can tell: a new run may get the id of an earlier start that died in between
+        (use `Created.run_id`). `holder`'s lease covers the run; nobody's, if None.
 
         Raises:
             IdempotencyConflict: the key's run was started with another fingerprint.
@@ -135,6 +156,35 @@ class EventLog(Protocol):
 
     def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> Watch:
         """Call `told(run_id, by)` for every cancel request that this process should know of."""
+
+    async def renew(self, holder: str, *, term_s: float) -> bool:
+        """Make the holder's lease last `term_s` from now, for all its runs.
+
+        Return False if it had run out: its runs may have been taken over meanwhile.
+        The log's own clock counts.
+        """
+
+    async def release(self, holder: str) -> None:
+        """End the holder's lease now: what it still holds can be taken over. Safe to repeat."""
+
+    async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
+        """Return open runs whose holder's lease has run out, at most `limit` of them."""
+
+    async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
+        """Gain the right to write the run from the writer with this epoch; return the new one.
+
+        Whoever wrote it so far is fenced from now on. A holder may do so with a run
+        of its own.
+
+        Raises:
+            StaleEpoch: somebody else has taken it over.
+            LeaseHeld: its holder's lease has not run out.
+            LogClosed: the run has ended.
+            UnknownRun, RunTrimmed: the run is not, or no longer, here.
+        """
+
+    async def note_read(self, run_ids: Sequence[str]) -> None:
+        """Note that somebody reads these runs now. Those that are not here are left out."""
 
     async def check(self) -> None:
         """Return if the log can be reached and written now.

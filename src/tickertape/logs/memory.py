@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from tickertape.core.errors import (
@@ -21,8 +22,9 @@ from tickertape.core.errors import (
     UnknownRun,
 )
 from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted
+from tickertape.core.lease import Leases
 from tickertape.core.record import BEGINNING, Record
-from tickertape.logs.base import Created, RunHead, Slice
+from tickertape.logs.base import Created, LapsedRun, RunHead, Slice
 
 MAX_TRIMMED_IDS: Final = 100_000
 """How many ids of trimmed runs are remembered; the oldest are forgotten first."""
@@ -34,16 +36,28 @@ class _Run:
         "closed_at",
         "epoch",
         "fingerprint",
+        "holder",
         "key",
+        "last_read_at",
         "owner",
         "records",
         "wakes",
     )
 
-    def __init__(self, owner: str | None, key: str | None, fingerprint: str) -> None:
+    def __init__(
+        self,
+        *,
+        owner: str | None,
+        key: str | None,
+        fingerprint: str,
+        holder: str | None,
+        created_at: float,
+    ) -> None:
         self.owner = owner
         self.key = key
         self.fingerprint = fingerprint
+        self.holder = holder
+        self.last_read_at = created_at
         self.epoch = 1
         self.records: list[Record] = []
         self.closed_at: float | None = None
@@ -71,6 +85,9 @@ class MemoryLog:
         self._retention_s = retention_s
         self._now = now
         self._runs: dict[str, _Run] = {}
+        self._leases = Leases()
+        # In the order of their start.
+        self._open: dict[str, _Run] = {}
         self._keys: dict[tuple[str | None, str], str] = {}
         # In the order of closing, which is the order of trimming.
         self._closed: OrderedDict[str, float] = OrderedDict()
@@ -84,6 +101,7 @@ class MemoryLog:
         owner: str | None = None,
         idempotency_key: str | None = None,
         fingerprint: str = "",
+        holder: str | None = None,
     ) -> Created:
         """See `EventLog.create`."""
         self._trim()
@@ -92,8 +110,15 @@ class MemoryLog:
             if joined is not None:
                 return Created(joined, epoch=0, is_new=False)
             self._keys[owner, idempotency_key] = started.run_id
-        run = self._runs[started.run_id] = _Run(owner, idempotency_key, fingerprint)
-        run.records.append(Record(0, started, run.epoch, self._now()))
+        created_at = self._now()
+        run = self._runs[started.run_id] = self._open[started.run_id] = _Run(
+            owner=owner,
+            key=idempotency_key,
+            fingerprint=fingerprint,
+            holder=holder,
+            created_at=created_at,
+        )
+        run.records.append(Record(0, started, run.epoch, created_at))
         return Created(started.run_id, run.epoch, is_new=True)
 
     async def find(
@@ -128,6 +153,7 @@ class MemoryLog:
             records.append(Record(len(records), event, epoch, appended_at))
         if is_end:
             run.closed_at = self._closed[run_id] = appended_at
+            del self._open[run_id]
         for wake in tuple(run.wakes.values()):
             wake()
         return len(records)
@@ -147,7 +173,14 @@ class MemoryLog:
         """See `EventLog.head`."""
         run = self._run(run_id)
         return RunHead(
-            run_id, run.owner, len(run.records), run.closed_at is not None, run.cancel_by
+            run_id,
+            run.owner,
+            len(run.records),
+            run.closed_at is not None,
+            run.cancel_by,
+            run.epoch,
+            run.holder,
+            run.last_read_at,
         )
 
     def watch(self, run_id: str, wake: Callable[[], None]) -> _Watch:
@@ -170,6 +203,48 @@ class MemoryLog:
         watch = _Watch(self._cancel_watchers)
         self._cancel_watchers[watch] = told
         return watch
+
+    async def renew(self, holder: str, *, term_s: float) -> bool:
+        """See `EventLog.renew`."""
+        return self._leases.renew(holder, now=self._now(), term_s=term_s)
+
+    async def release(self, holder: str) -> None:
+        """See `EventLog.release`."""
+        self._leases.release(holder)
+
+    async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
+        """See `EventLog.lapsed`."""
+        now = self._now()
+        lapsed = (
+            LapsedRun(run_id, run.epoch)
+            for run_id, run in self._open.items()
+            if self._leases.has_lapsed(run.holder, now=now)
+        )
+        return list(islice(lapsed, limit))
+
+    async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
+        """See `EventLog.take_over`."""
+        run = self._run(run_id)
+        if run.closed_at is not None:
+            raise LogClosed(run_id)
+        self._leases.require_free(
+            run_id,
+            held_by=run.holder,
+            held=run.epoch,
+            holder=holder,
+            epoch=epoch,
+            now=self._now(),
+        )
+        run.epoch += 1
+        run.holder = holder
+        return run.epoch
+
+    async def note_read(self, run_ids: Sequence[str]) -> None:
+        """See `EventLog.note_read`."""
+        now = self._now()
+        for run_id in run_ids:
+            if run := self._runs.get(run_id):
+                run.last_read_at = now
 
     async def check(self) -> None:
         """See `EventLog.check`."""
