@@ -270,9 +270,10 @@ class LeaseContract(LogOpening):
         head = await log.head("k")
         assert (before.owner, before.cancel_requested_by, before.last_read_at) == (
             head.owner,
-            "user",
+            head.cancel_requested_by,
             head.last_read_at,
         )
+        assert "user" == head.cancel_requested_by
         assert "k" == await log.find("key", owner="ann", fingerprint="f")
         await log.append("k", [TextDelta("x")], epoch=epoch)
         await bell.rung()
@@ -301,7 +302,7 @@ class LeaseContract(LogOpening):
         assert "a" == (await log.head("k")).holder
 
     async def test_the_last_reading_is_noted(self, held: EventLog, clock: Clock) -> None:
-        """Of the runs that are named and open here; all others are left out."""
+        """Of the runs that are named and open here; writing them is no reading."""
         created_at = clock.now_s
         await held.create(started("ended"))
         await held.append("ended", [ENDED], epoch=1)
@@ -310,6 +311,7 @@ class LeaseContract(LogOpening):
         await held.note_read(["unknown", "h", "ended"])
         await held.note_read([])
         clock.now_s += 5
+        await held.append("h", [TextDelta("x")], epoch=1)
         assert created_at + 5 == (await held.head("h")).last_read_at
         assert created_at == (await held.head("r")).last_read_at
 
