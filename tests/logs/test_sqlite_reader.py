@@ -66,7 +66,7 @@ async def test_a_head_is_that_of_a_run_that_has_ended(desks):
     def head(run_id):
         return do(reader, ReadHead(future=future(), run_id=run_id))[0]
 
-    assert ClosedRun("ann", 2, 5.0, None) == head("ended")
+    assert ClosedRun("ann", 2, 5.0, None, epoch=1) == head("ended")
     assert isinstance(head("open"), UnknownRun)
     assert isinstance(head("x"), UnknownRun)
     do(writer, create("later", now=5.0 + RETENTION_S))
