@@ -18,7 +18,7 @@ from tickertape.core.errors import RunTrimmed, UnknownRun
 from tickertape.core.events import TextDelta
 from tickertape.logs import sqlite_writer
 from tickertape.logs.sqlite_errors import LogUnavailable
-from tickertape.logs.sqlite_jobs import ClosedRun, ReadHead
+from tickertape.logs.sqlite_jobs import Appended, ClosedRun, ReadHead
 from tickertape.testing.log_probes import ENDED, RETENTION_S, started
 
 
@@ -71,6 +71,20 @@ async def test_a_head_is_that_of_a_run_that_has_ended(desks):
     assert isinstance(head("x"), UnknownRun)
     do(writer, create("later", now=5.0 + RETENTION_S))
     assert isinstance(head("ended"), RunTrimmed)
+
+
+async def test_a_read_holds_up_no_writer(desks):
+    """However long it takes: it reads the file as it was when it began."""
+    writer, reader = desks
+    do(writer, create("r"))
+    reader._connection.execute("BEGIN")
+    count = "SELECT COUNT(*) FROM slices"
+    assert (0,) == reader._connection.execute(count).fetchone()
+    (stored,) = do(writer, append("r", ENDED))
+    assert Appended(1, 2, 2) == stored
+    assert (0,) == reader._connection.execute(count).fetchone()
+    reader._connection.execute("ROLLBACK")
+    assert [started("r"), ENDED] == read_closed(reader, "r")
 
 
 async def test_an_error_of_one_job_is_its_own(desks):

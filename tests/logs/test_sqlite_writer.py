@@ -198,8 +198,16 @@ async def test_a_take_over_comes_too_late(writer):
     assert [LogClosed, LogClosed, UnknownRun] == list(map(type, late))
 
 
+async def test_a_take_over_that_fails_with_others_is_made_alone(writer, no_room_in_journal):
+    """It was undone with them, so the run had its old writer again."""
+    do(writer, create("r"))
+    big = append("r", TextDelta("x" * 2000), epoch=2)
+    results = do(writer, take_over("r"), big, append("r", A, epoch=2))
+    assert [2, LogUnavailable, Appended(1, 2, 0)] == [results[0], type(results[1]), results[2]]
+
+
 async def test_a_take_over_that_fails_leaves_the_old_writer(writer):
-    """It is undone with all that was to be stored together."""
+    """Nobody has got the run then."""
     do(writer, create("r"))
     writer._connection.execute("PRAGMA query_only = 1")
     failed = do(writer, take_over("r"), append("r", A, epoch=2))
