@@ -136,10 +136,22 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(min=0, help="How long answers may go on once it should stop.")
     ] = 20.0,
-    max_runs: Annotated[int, typer.Option(min=1, help="The most answers at once.")] = 1000,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the port, and a log on Redis.")
+    ] = 1,
+    max_runs: Annotated[
+        int, typer.Option(min=1, help="The most answers at once, in each worker.")
+    ] = 1000,
     log: Annotated[
-        str, typer.Option(help="Where answers are kept: sqlite, sqlite:PATH or memory.")
+        str,
+        typer.Option(
+            envvar="TICKERTAPE_LOG",
+            help="Where answers are kept: sqlite, sqlite:PATH, memory or redis://HOST:PORT.",
+        ),
     ] = "sqlite",
+    retention_s: Annotated[
+        float | None, typer.Option(help="How long an answer is kept after its end.")
+    ] = None,
     hedge_after_s: Annotated[
         float | None,
         typer.Option(min=0, help="Ask the next model of a list when one is silent for so long."),
@@ -154,9 +166,11 @@ def serve(
     settings = ServeSettings(
         host=host,
         port=port,
+        workers=workers,
         drain_s=drain_s,
         max_runs=max_runs,
         log=log,
+        retention_s=retention_s,
         retry=RetryPolicy(hedge_after_s=hedge_after_s),
     )
     serve_until_stopped(settings, environment=environment, opens_browser=opens_browser)
