@@ -142,6 +142,15 @@ def serve(
     max_runs: Annotated[
         int, typer.Option(min=1, help="The most answers at once, in each worker.")
     ] = 1000,
+    max_subscribers: Annotated[
+        int, typer.Option(min=1, help="The most readers at once, in each worker.")
+    ] = 10_000,
+    abandon_after_s: Annotated[
+        float | None, typer.Option(help="Stop an answer that nobody reads for so long.")
+    ] = None,
+    lease_term_s: Annotated[
+        float, typer.Option(help="A process that is silent for so long counts as dead.")
+    ] = 5.0,
     log: Annotated[
         str,
         typer.Option(
@@ -169,6 +178,9 @@ def serve(
         workers=workers,
         drain_s=drain_s,
         max_runs=max_runs,
+        max_subscribers=max_subscribers,
+        abandon_after_s=abandon_after_s,
+        lease_term_s=lease_term_s,
         log=log,
         retention_s=retention_s,
         retry=RetryPolicy(hedge_after_s=hedge_after_s),

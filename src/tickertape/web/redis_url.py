@@ -74,7 +74,7 @@ def mask(setting: str) -> str:
         # The last one: a password that should have been percent-encoded may hold others.
         rest = f"{_MASK}@{rest.rpartition('@')[2]}"
     # Without an @, what stands where the port does may be a password.
-    rest = re.sub(r"^((?:\[[^]]*\]|[^/?#:]*):)(?!\d*(?:[/?#]|$))[^/?#]*", rf"\1{_MASK}", rest)
+    rest = re.sub(r"^((?:\[[^]]*\]|[^/?#:[]*):)(?!\d*(?:[/?#]|$))[^/?#]*", rf"\1{_MASK}", rest)
     rest = re.sub(r"((?:user|pass)\w*=)[^&]*", rf"\1{_MASK}", rest)
     return f"{scheme}{colon}{slashes}{rest}"
 

@@ -73,6 +73,9 @@ async def _serve(
         deadlines=settings.deadlines,
         retry=settings.retry,
         max_runs=settings.max_runs,
+        max_subscribers=settings.max_subscribers,
+        lease_term_s=settings.lease_term_s,
+        abandon_after_s=settings.abandon_after_s,
         heartbeat_s=settings.heartbeat_s,
         loads_model=True,
     ) as handlers:
