@@ -15,8 +15,9 @@ from typing import Final
 
 from benchmarks.findings import Finding, check_text
 from benchmarks.rig import places
+from benchmarks.rig.bench import MAX_WAITED_SHARE
 from benchmarks.rig.played import await_ends, await_marks, start_runs
-from benchmarks.rig.processes import Server, cpu_s
+from benchmarks.rig.processes import Server, cpu_s, usage
 from benchmarks.rig.rig import Rig, rig
 
 READERS: Final = 500
@@ -34,6 +35,8 @@ class Measured:
     database_us: float
     """For each token of the run."""
     cpu_share: float
+    waited_share: float
+    """How long the servers had to wait for their core, since others used it."""
     rig_share: float
     delays_s: Sequence[float]
 
@@ -69,6 +72,7 @@ def measure(
     processes = {server.pid for server in servers}
     databases = {server.database_pid for server in servers}
     used_s, database_s = sum(map(cpu_s, processes)), sum(map(cpu_s, databases))
+    waited_s = sum(usage(pid).waited_s for pid in processes)
     idle_s, begun_s = desk.poller.idle_s, time.monotonic()
     for turn in range(int(duration_s * TOKENS_PER_S)):
         desk.poller.poll_until(begun_s + turn / TOKENS_PER_S)
@@ -79,6 +83,7 @@ def measure(
         sum(map(cpu_s, processes)) - used_s,
         sum(map(cpu_s, databases)) - database_s,
     )
+    waited_s = sum(usage(pid).waited_s for pid in processes) - waited_s
     run.end()
     await_ends(desk, opened)
     for reader in opened:
@@ -89,6 +94,7 @@ def measure(
         cpu_us=used_s / tokens / readers * 1e6,
         database_us=database_s / tokens * 1e6,
         cpu_share=used_s / took_s,
+        waited_share=waited_s / took_s,
         rig_share=1 - idle_s / took_s,
         # The first token, which opened the stream, is left out.
         delays_s=sorted(delay_s for reader in opened for delay_s in reader.delays_s[1:]),
@@ -107,10 +113,12 @@ def _two(desk: Rig) -> Iterator[list[Server]]:
 
 
 def _findings(name: str, found: dict[str, list[Measured]]) -> list[Finding]:
+    is_doubtful = any(_waited_share(each) > MAX_WAITED_SHARE for each in found.values())
     cpu = Finding(
         name=f"{name}, each reader's token",
         unit="CPU µs",
         figures={who: median(one.cpu_us for one in each) for who, each in found.items()},
+        is_doubtful=is_doubtful,
         notes=tuple(_describe(who, each) for who, each in found.items()),
     )
     delays = [
@@ -121,6 +129,7 @@ def _findings(name: str, found: dict[str, list[Measured]]) -> list[Finding]:
                 who: median(one.delays_s[len(one.delays_s) * percent // 100] for one in each) * 1e3
                 for who, each in found.items()
             },
+            is_doubtful=is_doubtful,
         )
         for percent in (50, 99)
     ]
@@ -128,10 +137,15 @@ def _findings(name: str, found: dict[str, list[Measured]]) -> list[Finding]:
 
 
 def _describe(who: str, each: Sequence[Measured]) -> str:
-    busy, rig_busy = (
-        median(one.cpu_share for one in each),
-        median(one.rig_share for one in each),
-    )
-    database_us = median(one.database_us for one in each)
-    database = f", its database {database_us:.0f} CPU µs for each of the run" if database_us else ""
-    return f"{who}: its core {busy:.0%} busy, the rig's {rig_busy:.0%}{database}"
+    busy = median(one.cpu_share for one in each)
+    rig_busy = median(one.rig_share for one in each)
+    told = f"{who}: its core {busy:.0%} busy, the rig's {rig_busy:.0%}"
+    if database_us := median(one.database_us for one in each):
+        told += f", its database {database_us:.0f} CPU µs for each token of the run"
+    if (share := _waited_share(each)) > MAX_WAITED_SHARE:
+        told += f", others used its core, it waited for {share:.0%} of the time"
+    return told
+
+
+def _waited_share(each: Sequence[Measured]) -> float:
+    return max(one.waited_share for one in each)

@@ -17,8 +17,9 @@ from typing import Final
 from benchmarks import azure_stream
 from benchmarks.findings import Finding, check_text
 from benchmarks.rig import http1, places
+from benchmarks.rig.bench import MAX_WAITED_SHARE
 from benchmarks.rig.played import PlayedRun, await_ends, await_marks, start_runs
-from benchmarks.rig.processes import Server
+from benchmarks.rig.processes import Server, usage
 from benchmarks.rig.rig import Rig, rig
 
 CEILING_MS: Final = 50.0
@@ -30,7 +31,7 @@ TOKENS: Final = 5000
 class Cursor:
     """A place in a run: none, or after a block that somebody has read."""
 
-    after: int | None
+    after: str | None
     tokens: int
     """How many come after it."""
 
@@ -40,6 +41,8 @@ class Measured:
     """One reader that caught up."""
 
     seconds: float
+    waited_s: float
+    """How long the server had to wait for its core, since others used it."""
     received_bytes: int
     blocks: int
 
@@ -112,17 +115,18 @@ def catch_up(
     Raises:
         TextDiffers: what came is not the text after the cursor.
     """
-    started_s = time.monotonic()
+    waited_s, started_s = usage(server.pid).waited_s, time.monotonic()
     reader = run.read(server, after=cursor.after)
     if is_ended:
         await_ends(desk, [reader])
     else:
         await_marks(desk, [reader], cursor.tokens)
     seconds = time.monotonic() - started_s
+    waited_s = usage(server.pid).waited_s - waited_s
     body = reader.body
     check_text("".join(run.sent[-cursor.tokens :]), http1.text_so_far(body), who=server.name)
     reader.close()
-    return Measured(seconds, reader.received_bytes, len(http1.ids_of(body)))
+    return Measured(seconds, waited_s, reader.received_bytes, len(http1.ids_of(body)))
 
 
 def _finding(name: str, found: dict[str, list[Measured]]) -> Finding:
@@ -131,15 +135,23 @@ def _finding(name: str, found: dict[str, list[Measured]]) -> Finding:
         unit="ms",
         figures={who: median(one.seconds for one in each) * 1e3 for who, each in found.items()},
         ceiling=CEILING_MS,
+        is_doubtful=any(_waited_share(each) > MAX_WAITED_SHARE for each in found.values()),
         notes=tuple(_describe(who, each) for who, each in found.items()),
     )
 
 
 def _describe(who: str, each: Sequence[Measured]) -> str:
-    slowest_ms = max(one.seconds for one in each) * 1e3
+    quickest_ms, slowest_ms = (extreme(one.seconds for one in each) * 1e3 for extreme in (min, max))
     received = median(one.received_bytes for one in each)
-    blocks = median(one.blocks for one in each)
-    return (
-        f"{who}: {received:,.0f} bytes in {blocks:.0f} blocks, "
-        f"the slowest of {len(each)} took {slowest_ms:.1f} ms"
+    told = (
+        f"{who}: {received:,.0f} bytes in {median(one.blocks for one in each):.0f} blocks; "
+        f"of {len(each)}, the quickest took {quickest_ms:.2f} ms, the slowest {slowest_ms:.1f} ms"
     )
+    share = _waited_share(each)
+    if share > MAX_WAITED_SHARE:
+        told += f"; others used its core, it waited for {share:.0%} of the time"
+    return told
+
+
+def _waited_share(each: Sequence[Measured]) -> float:
+    return sum(one.waited_s for one in each) / sum(one.seconds for one in each)

@@ -22,7 +22,7 @@ _SETTLE_S: Final = 0.3
 _PATIENCE_S: Final = 30.0
 _MAX_LAG_S: Final = 0.25
 _MAX_RIG_SHARE: Final = 0.8
-_MAX_WAITED_SHARE: Final = 0.02
+MAX_WAITED_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def doubts(windows: Sequence[Measured], plan: Plan) -> list[str]:
     """Return what makes the figures of these windows doubtful: the worst of each kind."""
     told = []
     waited_share = max(one.waited_share for one in windows)
-    if waited_share > _MAX_WAITED_SHARE:
+    if waited_share > MAX_WAITED_SHARE:
         told.append(f"others used its core, it waited for {waited_share:.0%} of the time")
     if plan.tokens_per_s is not None:
         lag_s, rig_share = max(one.lag_s for one in windows), max(one.rig_share for one in windows)

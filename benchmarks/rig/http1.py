@@ -16,7 +16,7 @@ def request(path: str, *, stream: int, headers: str = "") -> bytes:
     return head.encode() + body
 
 
-def resume(path: str, *, after: int | None = None) -> bytes:
+def resume(path: str, *, after: str | None = None) -> bytes:
     """Return the request for a run that there is, from its beginning or after a cursor."""
     cursor = "" if after is None else f"Last-Event-ID: {after}\r\n"
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cursor}\r\n".encode()
@@ -94,6 +94,6 @@ def text_so_far(body: bytes) -> str:
     return "".join(found)
 
 
-def ids_of(body: bytes) -> list[int]:
+def ids_of(body: bytes) -> list[str]:
     """Return the ids of the blocks of ours in a body, each of which is a cursor."""
-    return [int(line[4:]) for line in body.split(b"\n") if line.startswith(b"id: ")]
+    return [line[4:].decode() for line in body.split(b"\n") if line.startswith(b"id: ")]

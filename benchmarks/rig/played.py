@@ -46,7 +46,7 @@ class PlayedRun:
         """Return all text that has been sent."""
         return "".join(self.sent)
 
-    def read(self, server: Server, *, after: int | None = None) -> Reader:
+    def read(self, server: Server, *, after: str | None = None) -> Reader:
         """Open a reader of the run, from its beginning or after a cursor."""
         request = http1.resume(self.path, after=after)
         return Reader(self._number, port=server.port, request=request, poller=self._rig.poller)

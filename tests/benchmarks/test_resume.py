@@ -31,7 +31,9 @@ def test_a_reader_with_a_wrong_cursor_fails():
         cursor = resume.play(desk, server, run, tokens=20, ends=True)
         assert 10 == cursor.tokens
         with pytest.raises(TextDiffers):
-            resume.catch_up(desk, server, run, resume.Cursor(cursor.after + 1, 10), is_ended=True)
+            resume.catch_up(
+                desk, server, run, resume.Cursor(str(int(cursor.after) + 1), 10), is_ended=True
+            )
 
 
 @pytest.mark.usefixtures("memory_only")
