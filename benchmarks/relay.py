@@ -89,26 +89,27 @@ def compare(name: str, found: Found, plan: Plan, *, floor_times: float | None) -
 
 
 def against_memory(name: str, found: Found, *, share: float) -> list[Finding]:
-    """Return each log's throughput as a share of the one in memory.
+    """Return each log's throughput as a share of the one in memory: what a full core relays.
 
-    Of a server that is as busy as it can be, in two ways: by its own CPU alone, as if
-    its database were on a core of its own; and by the clock, with the database on the
-    server's core.
+    Once by the server's own CPU, as if its database were on a core of its own, and once
+    with the database on the same core.
     """
-    logs = [who for who in found if who in places.OURS and who != "ours"]
-    own = {
-        who: median(one.cpu_us for one in found["ours"]) / median(one.cpu_us for one in found[who])
-        for who in logs
-    }
-    clocked = {
-        who: median(one.tokens_per_s for one in found[who])
-        / median(one.tokens_per_s for one in found["ours"])
-        for who in logs
-    }
+    in_memory_us = median(one.cpu_us for one in found["ours"])
+    own_us, all_us = (
+        {
+            who: median(one.cpu_us + one.database_us * counts for one in windows)
+            for who, windows in found.items()
+            if who in places.OURS and who != "ours"
+        }
+        for counts in (0, 1)
+    )
     unit = "of memory's throughput"
     return [
-        Finding(name=f"{name}, other logs", unit=unit, figures=own, least=share),
-        Finding(name=f"{name}, other logs with their database", unit=unit, figures=clocked),
+        Finding(name=f"{name}, {what}", unit=unit, figures=figures, least=least)
+        for what, figures, least in (
+            ("other logs", {who: in_memory_us / us for who, us in own_us.items()}, share),
+            ("with the database", {who: in_memory_us / us for who, us in all_us.items()}, None),
+        )
     ]
 
 
