@@ -10,18 +10,18 @@ from typing import Final
 
 from benchmarks.findings import Finding
 
-_COLUMNS: Final = (
-    "question", "unit", "ours", "usual", "nginx", "usual÷ours", "ours÷nginx", "floor", "reached",
-)  # fmt: skip
+_COLUMNS: Final = ("usual", "nginx", "usual÷ours", "ours÷nginx", "floor", "reached")
 
 
 def as_markdown(findings: Sequence[Finding], circumstances: Mapping[str, str]) -> str:
     """Return the circumstances, a table that is as readable plain as rendered, and the notes.
 
-    A question mark stands where something disturbed the measurement; the notes say what.
+    Ours has a column for each of its logs that was measured. A question mark stands where
+    something disturbed the measurement; the notes say what.
     """
-    rows = [_COLUMNS, *map(_row, findings)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    ours = list(dict.fromkeys(who for one in findings for who in one.figures if _is_ours(who)))
+    rows = [("question", "unit", *ours, *_COLUMNS), *(_row(finding, ours) for finding in findings)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"- {name}: {value}" for name, value in circumstances.items()]
     lines.append("")
     for number, row in enumerate(rows):
@@ -45,13 +45,17 @@ def save(
     (folder / f"{date}.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
-def _row(finding: Finding) -> tuple[str, ...]:
+def _is_ours(who: str) -> bool:
+    return who.startswith("ours")
+
+
+def _row(finding: Finding, ours: Sequence[str]) -> tuple[str, ...]:
     reached = {True: "yes", False: "NO", None: ""}[finding.is_reached]
     doubt = "?" if finding.is_doubtful else ""
     return (
         finding.name,
         finding.unit,
-        *(_number(finding.figures.get(who)) for who in ("ours", "usual", "nginx")),
+        *(_number(finding.figures.get(who)) for who in (*ours, "usual", "nginx")),
         _number(finding.times_less_than("usual")),
         _number(_inverse(finding.times_less_than("nginx"))),
         _floor(finding),
@@ -64,13 +68,15 @@ def _others(finding: Finding) -> list[str]:
     return [
         f"{who}: {_number(figure)} {finding.unit}"
         for who, figure in finding.figures.items()
-        if who not in {"ours", "usual", "nginx"}
+        if not _is_ours(who) and who not in {"usual", "nginx"}
     ]
 
 
 def _floor(finding: Finding) -> str:
     if finding.ceiling is not None:
         return f"≤ {finding.ceiling:g} {finding.unit}"
+    if finding.least is not None:
+        return f"≥ {finding.least:g}"
     return f"{finding.floor_times:g} times" if finding.floor_times is not None else ""
 
 

@@ -21,6 +21,9 @@ TESTED_BY = {
     "core/record.py": "logs/test_memory.py",
     "core/request.py": "web/test_routes.py",
     "engine/identity.py": "engine/test_engine.py",
+    "testing/key_contract.py": "testing/test_log_contract.py",
+    "testing/lease_contract.py": "testing/test_log_contract.py",
+    "testing/log_opening.py": "testing/test_log_contract.py",
     "testing/scripted.py": "engine/test_step.py",
     "testing/fault_server/error_bodies.py": "testing/fault_server/test_responder.py",
     "testing/fault_server/filters.py": "testing/fault_server/test_chat.py",
@@ -30,6 +33,8 @@ TESTED_BY = {
     "web/handlers.py": "web/test_routes.py",
     "web/limits.py": "web/test_routes.py",
     "web/replies.py": "web/test_routes.py",
+    "web/server.py": "web/test_serve.py",
+    "web/worker.py": "web/test_workers.py",
 }
 
 

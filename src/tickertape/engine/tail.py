@@ -8,7 +8,7 @@ the run nothing (P6).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -27,8 +27,15 @@ class Tail:
     """
 
     def __init__(
-        self, log: EventLog, run_id: str, *, after: int = BEGINNING, heartbeat_s: float = 15.0
+        self,
+        log: EventLog,
+        run_id: str,
+        *,
+        after: int = BEGINNING,
+        heartbeat_s: float = 15.0,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
+        """`left` is called once, when the tail is closed."""
         self.cursor = after
         """The offset of the last record that `next` has returned."""
         self.is_over = False
@@ -37,6 +44,8 @@ class Tail:
         self._run_id = run_id
         self._heartbeat_s = heartbeat_s
         self._loop = asyncio.get_running_loop()
+        self._left = left
+        self._has_left = False
         self._is_behind = True
         self._waiter: asyncio.Future[None] | None = None
         self._returned_at_s = self._loop.time()
@@ -78,6 +87,9 @@ class Tail:
         self.is_over = True
         self._watch.close()
         self._timer.cancel()
+        if not self._has_left:
+            self._has_left = True
+            self._left()
         self._wake()
 
     def _advance(self, records: Sequence[Record]) -> Sequence[Record]:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from tickertape.core.errors import TickertapeError
 from tickertape.web.handlers import AnyReply, Call, Handlers, body_too_large
 from tickertape.web.replies import Reply, StreamReply, refuse
 from tickertape.wires.native import NativeFeed
@@ -166,11 +167,13 @@ class FeedResponse(Response):
 
     def __init__(self, reply: StreamReply) -> None:
         super().__init__(None, reply.status, reply.headers)
-        del self.headers["content-length"]  # not known before the run has ended
+        # Its length is not known before the run has ended.
+        self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
         self._feed = reply.feed
+        self._note = reply.note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the feed ends or the reader leaves. Neither stops the run."""
+        """Send until the feed ends, breaks off, or the reader leaves. None stops the run."""
         feed = self._feed
         leaving = asyncio.create_task(_close_when_left(receive, feed))
         try:
@@ -181,10 +184,14 @@ class FeedResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
+            self.raw_headers = []  # sent, and nobody's now, however long this reader stays
             # A task, so that a wake-up does not pass through every middleware's frame.
             await asyncio.create_task(_write(feed, send))
             if not leaving.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TickertapeError as error:
+            # Left unfinished, for which a server breaks off the connection: the reader resumes.
+            self._note(error)
         finally:
             feed.close()
             leaving.cancel()
@@ -194,6 +201,7 @@ class FeedResponse(Response):
 async def _write(feed: NativeFeed, send: Send) -> None:
     while block := await feed.next():
         await send({"type": "http.response.body", "body": block, "more_body": True})
+        del block  # it may be large, and the reader may now wait for long
 
 
 async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:

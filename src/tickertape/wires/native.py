@@ -16,6 +16,7 @@ import msgspec
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     ErrorCode,
@@ -52,22 +53,51 @@ _decode_json: Final = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def encode(records: Sequence[Record]) -> bytes:
-    """Return the records as blocks, one for each, and `[DONE]` after the end of the run."""
+    """Return the records as blocks, one for each, and `[DONE]` after the end of the run.
+
+    What is for writers only has no block: ids may skip.
+    """
+    if len(records) == 1:
+        return _last_block.of(records[0])
     return b"".join([_block(record) for record in records])
+
+
+class _LastBlock:
+    """The one block that was made last: a run's many readers ask for the same in turn."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: tuple[Record | None, bytes] = (None, b"")
+
+    def of(self, record: Record) -> bytes:
+        """Return the record's block, made anew unless it is the last one's very record."""
+        made = self._made
+        if made[0] is not record:
+            # One assignment, so that threads never see one's record with another's block.
+            made = self._made = (record, _block(record))
+        return made[1]
+
+
+_last_block: Final = _LastBlock()
 
 
 def _block(record: Record) -> bytes:
     event = record.event
     if type(event) is TextDelta and not event.choice:  # nearly all blocks are this one
         return b'id: %d\ndata: {"content":%b}\n\n' % (record.offset, _encode_json(event.text))
+    if type(event) is AnswerStored:
+        return b""
     block = b"id: %d\ndata: %b\n\n" % (record.offset, encode_payload(event))
     return block + _DONE_BLOCK if type(event) is RunEnded else block
 
 
 def encode_payload(event: Event) -> bytes:
-    """Return an event's JSON on this wire."""
+    """Return an event's JSON on this wire; `b""` for one that readers don't get."""
     if isinstance(event, UnknownEvent):
         return event.json
+    if isinstance(event, AnswerStored):
+        return b""
     return _encode_json(_payload(event))
 
 
@@ -236,9 +266,9 @@ class NativeFeed:
 
     async def next(self) -> bytes:
         """Return what to write next: blocks, or a heartbeat; `b""` when all was written."""
-        records = await self._tail.next()
-        if records:
-            return encode(records)
+        while records := await self._tail.next():
+            if blocks := encode(records):
+                return blocks
         return b"" if self._tail.is_over else HEARTBEAT
 
     def close(self) -> None:
