@@ -22,6 +22,7 @@ from tickertape.client.reader import (
     tail_run,
 )
 from tickertape.client.text_stream import AsyncTextStream
+from tickertape.core.cursor import Cursor
 from tickertape.core.errors import (
     ConfigurationError,
     ConnectionLost,
@@ -125,7 +126,7 @@ async def test_p2_an_end_of_file_without_an_outcome_is_no_end():
         with pytest.raises(ConnectionLost, match="gave up .* tail 'r1' after 2") as caught:
             await text_of(stream)
         lost = caught.value
-        assert ("r1", 2, "Hello ") == (lost.run_id, lost.cursor, lost.partial_text)
+        assert ("r1", Cursor(2), "Hello ") == (lost.run_id, lost.cursor, lost.partial_text)
         assert stream.response.outcome is None
         assert len(server.requests) == 4
 
