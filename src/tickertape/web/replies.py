@@ -70,6 +70,7 @@ _STATUSES: Final[tuple[tuple[type[TickertapeError], int, str], ...]] = (
     (RunTrimmed, 410, "run_trimmed"),
     (RecordsLost, 409, "records_lost"),
     (CursorBeyondEnd, 400, "cursor_beyond_end"),
+    (RecordsLost, 409, "records_lost"),
     (Busy, 503, "busy"),
     (LogError, 503, "log_unavailable"),
 )
