@@ -57,6 +57,15 @@ def run_workers(
     asyncio.run(_Workers(settings, listener, environment, on_ready).run())
 
 
+def restart_wait_s(failures: int, *, others_serve: bool, fraction: float) -> float | None:
+    """Return how long to wait before a worker is replaced, after so many failures in a row.
+
+    None means give up; while others serve, that is never.
+    """
+    wait_s = RESTARTS.wait_s(failures, fraction=fraction)
+    return RESTARTS.longest_s if wait_s is None and others_serve else wait_s
+
+
 class _Worker:
     """One process, from its start to its end."""
 
@@ -189,11 +198,11 @@ class _Workers:
             raise ConfigurationError(worker.complaint)
         if not worker.has_served and not self._was_ready:
             raise WorkersFailed(f"{worker} ended before it served; its own words are above")
-        wait_s = RESTARTS.wait_s(failures, fraction=self._fraction())
-        if wait_s is None and not any(other.is_ready for other in self._workers):
-            why = worker.complaint or "see its own words above"
-            raise WorkersFailed(f"no worker stays: {worker} was the {failures}th in a row: {why}")
-        wait_s = RESTARTS.longest_s if wait_s is None else wait_s
+        others_serve = any(other.is_ready for other in self._workers)
+        wait_s = restart_wait_s(failures, others_serve=others_serve, fraction=self._fraction())
+        if wait_s is None:
+            why = worker.complaint or "its own words are above"
+            raise WorkersFailed(f"no worker stays: {worker} was the {failures}th in a row; {why}")
         why = f": {worker.complaint}" if worker.complaint else ""
         logger.warning("%s ended%s; another starts in %.1f s", worker, why, wait_s)
         return wait_s
