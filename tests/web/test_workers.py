@@ -165,7 +165,7 @@ async def serve(launch, redis_server):
             *options,
         )
         await server.says(b"Ctrl-C stops it")
-        server.url = re.search(rb"http://\S+", server.out)[0].decode()
+        server.url = re.findall(rb"http://\S+", server.out)[0].decode()
         return server
 
     return serve
@@ -175,7 +175,7 @@ async def test_p1_p8_any_worker_serves_any_run(serve, provider):
     """What one starts, another tails from the beginning and from any cursor, to its end."""
     provider.play(STALLED)
     server = await serve()
-    assert 1 == server.out.count(b"http://127.0.0.1:")
+    assert 1 == server.out.count(b"Tickertape serves at ")
     one, other = await server.both()
     first, received = await one.start()
     exchange = await provider.next_exchange()
@@ -298,6 +298,21 @@ async def test_a_worker_that_is_told_to_end_is_drained_and_replaced(serve):
     os.kill(one.pid, signal.SIGTERM)
     await one.is_left()
     await server.logs(f"worker {one.pid} (exit code 0) ended; another starts".encode())
+
+
+async def test_p10_without_its_redis_a_server_is_alive_and_not_ready(serve, redis_server):
+    """It says which of its parts is away, and not where that is."""
+    server = await serve()
+    probe = await server.connect()
+    assert await probe.is_ready()
+    redis_server.kill()
+    async with probe._session.get(f"{server.url}/readyz") as response:
+        error = (await response.json())["error"]
+        assert (503, "log_unavailable") == (response.status, error["code"])
+        assert "127.0.0.1" not in error["message"]
+    async with probe._session.get(f"{server.url}/healthz") as response:
+        assert probe.pid == (await response.json())["pid"]
+    await server.logs(b"LogUnavailable: ")
 
 
 async def test_a_port_in_use_is_named(launch):

@@ -151,14 +151,14 @@ class _Workers:
         failures = 0
         while not self._stopping.is_set():
             worker = await self._start()
-            served_at_s = loop.time()
+            started_at_s = loop.time()
             if await worker.report():
                 self._say_ready()
             await worker.end()
             self._workers.discard(worker)
             if self._stopping.is_set():
                 return
-            served_well = loop.time() - served_at_s >= SERVED_WELL_S and not worker.complaint
+            served_well = loop.time() - started_at_s >= SERVED_WELL_S and not worker.complaint
             failures = 1 if served_well else failures + 1
             await self._pause(self._restart_after(worker, failures))
 
