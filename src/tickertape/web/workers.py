@@ -140,6 +140,7 @@ class _Workers:
             if not all(slot.done() for slot in slots):
                 self._stop()
             await asyncio.wait(slots)
+            await asyncio.gather(*[worker.end() for worker in self._workers])
         for slot in slots:
             slot.result()
         if self._killed:
@@ -164,16 +165,19 @@ class _Workers:
 
     async def _start(self) -> _Worker:
         descriptor = self._listener.fileno()
-        process = await asyncio.create_subprocess_exec(
-            # -P: a file in the working directory must not stand in for a module of ours.
-            *[sys.executable, "-P", "-m", "tickertape.web.worker", str(descriptor)],
-            env=dict(self._environment),
-            stdin=PIPE,
-            stdout=PIPE,
-            pass_fds=[descriptor],
-            # Out of the terminal's reach: Ctrl-C is the parent's to pass on, once.
-            process_group=0,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                # -P: a file in the working directory must not stand in for a module of ours.
+                *[sys.executable, "-P", "-m", "tickertape.web.worker", str(descriptor)],
+                env=dict(self._environment),
+                stdin=PIPE,
+                stdout=PIPE,
+                pass_fds=[descriptor],
+                # Out of the terminal's reach: Ctrl-C is the parent's to pass on, once.
+                process_group=0,
+            )
+        except OSError as error:
+            raise WorkersFailed(f"the system starts no more processes: {error}") from error
         worker = _Worker(process)
         self._workers.add(worker)
         assert process.stdin is not None
