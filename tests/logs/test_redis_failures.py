@@ -25,7 +25,6 @@ from tickertape.logs.redis import RedisLog
 from tickertape.logs.redis_connection import RedisConnection
 from tickertape.testing.log_probes import ENDED, Bell, read_all, started, text_of
 
-numbers = itertools.count()
 KEPT = ("--appendonly", "yes")
 
 
@@ -71,10 +70,19 @@ async def append_words(log, count, *, first=0):
         await log.append("r", [TextDelta(f"{number} ")], epoch=1)
 
 
-def cut_at_next_answer(log):
-    """Let the next answer be lost with its connection, which is returned."""
+def cut_at_next_answer(log, *, passed=0):
+    """Let the next answer be lost with its connection, which is returned; or a later one."""
     link = log._port._link
-    link._heard = lambda reply: link.abort("a test cuts it")
+    heard = link._heard
+    numbers = itertools.count()
+
+    def cut(reply):
+        if next(numbers) < passed:
+            heard(reply)
+        else:
+            link.abort("a test cuts it")
+
+    link._heard = cut
     return link
 
 
@@ -126,6 +134,17 @@ async def test_p1_a_repeated_append_is_stored_once(server):
         assert "once" == text_of(await read_all(log, "r"))
 
 
+async def test_an_append_is_not_taken_for_the_repetition_of_another(server):
+    """One that came late, after its writer had given it up, is as long and in its place."""
+    async with quick_log(server) as late, quick_log(server) as log:
+        await log.create(started("r"))
+        assert 2 == await late.append("r", [TextDelta("late")], epoch=1)
+        assert 3 == await log.append("r", [ENDED], epoch=1)
+        assert [TextDelta("late"), ENDED] == [
+            record.event for record in (await read_all(late, "r"))[1:]
+        ]
+
+
 async def test_p2_a_repeated_end_is_stored_once(server):
     """The run is closed by the append whose answer was lost."""
     async with quick_log(server) as log:
@@ -135,10 +154,12 @@ async def test_p2_a_repeated_end_is_stored_once(server):
         assert (await log.head("r")).is_closed
 
 
-async def test_p7_a_repeated_start_is_new_once(server):
-    """The start whose answer was lost is still the one that writes."""
+@pytest.mark.parametrize("passed", [0, 1], ids=["the key's", "the run's"])
+async def test_p7_a_repeated_start_is_new_once(server, passed):
+    """The start of which an answer was lost is still the one that writes."""
     async with quick_log(server) as log:
-        cut_at_next_answer(log)
+        await log.create(started("c"), idempotency_key="other")  # Redis knows the scripts now
+        cut_at_next_answer(log, passed=passed)
         created = await log.create(started("a"), idempotency_key="k")
         assert ("a", True) == (created.run_id, created.is_new)
         assert not (await log.create(started("b"), idempotency_key="k")).is_new
