@@ -290,6 +290,23 @@ async def test_p1_a_hole_in_the_records_is_said(server):
         assert "2 " == text_of((await reader.read("r", after=2)).records)
 
 
+async def test_what_is_no_append_of_ours_does_no_harm(server):
+    """On the channel it is passed over; in the records it is said."""
+    async with writer_and_reader(server) as (writer, tail):
+        await append_words(writer, 1)
+        await tail.next()
+        for payload in ("", "x", "2 {", "2 [1,1.0,[{}]]"):
+            server.command("PUBLISH", writer._keys.tape("r"), payload)
+        await append_words(writer, 1, first=1)
+        await writer.append("r", [ENDED], epoch=1)
+        assert "1 " == text_of(await rest_of(tail))
+        server.command("XADD", writer._keys.run("r")[1], "5-1", "r", "{")
+        server.command("HSET", writer._keys.run("r")[0], "end", "5")
+        async with quick_log(server) as late:
+            with pytest.raises(LogUnavailable, match="no append of ours"):
+                await late.read("r", after=3)
+
+
 async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):
     """Its readers follow the other one."""
     async with quick_log(server) as first, quick_log(server) as second:

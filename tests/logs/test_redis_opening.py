@@ -88,6 +88,11 @@ async def test_p10_a_password_is_never_said():
     await expect_refusal(f"redis://:hunter2@127.0.0.1:{free_port()}", "can't be reached")
 
 
+async def test_a_host_that_is_no_name():
+    """It says that it can't be reached."""
+    await expect_refusal("redis://a..b", "a..b", "can't be reached")
+
+
 async def test_nobody_there():
     """It says where it looked."""
     port = free_port()
@@ -114,7 +119,12 @@ async def test_a_user_with_few_rights(tmp_path):
             *("ACL", "SETUSER", "bob", "on", ">hunter2", "~tickertape:*", "&tickertape:*"),
             *("+@all", "-@dangerous", "-@admin"),
         )
+        server.command(
+            *("ACL", "SETUSER", "eve", "on", ">hunter2", "~tickertape:*", "resetchannels"),
+            *("+@all", "-@dangerous", "-@admin"),
+        )
         at = f"hunter2@127.0.0.1:{server.port}"
+        await expect_refusal(f"redis://eve:{at}", "keys and channels")
         await expect_refusal(f"redis://ann:{at}", "may not do that")
         await use(RedisLog(f"redis://bob:{at}"))
 

@@ -139,11 +139,11 @@ class RedisLog:
         await self._port.open(self._hearing)
         try:
             try:
-                await self._port.call("check", [self._keys.check], [])
+                await self._port.call("check", [self._keys.check], [self._keys.check])
             except PortRefused as error:
                 if error.code not in {"LOADING", "BUSY"}:
                     raise
-                await self._calls.do("check", [self._keys.check])
+                await self._calls.do("check", [self._keys.check], [self._keys.check])
         except (PortLost, PortRefused, LogUnavailable) as error:
             await self.close()
             raise at_open(error, self._port.place) from error
@@ -266,7 +266,7 @@ class RedisLog:
     async def check(self) -> None:
         """See `EventLog.check`. Writes to Redis; tries once."""
         try:
-            await self._port.call("check", [self._keys.check], [])
+            await self._port.call("check", [self._keys.check], [self._keys.check])
         except (PortLost, PortRefused) as error:
             raise unavailable(error, self._port.place) from error
 

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from tickertape.core.errors import LogError, TickertapeError
+from tickertape.core.errors import LogError, LogUnavailable, TickertapeError
 from tickertape.core.events import CancelledBy
 from tickertape.logs.redis_calls import RedisCalls
 from tickertape.logs.redis_entries import unpack_entries, unpack_message
@@ -45,6 +45,7 @@ class RedisHearing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancel_watchers: dict[object, Callable[[str, CancelledBy], None]] = {}
         self._lost_timer: asyncio.TimerHandle | None = None
+        self._losses = 0
 
     def get(self, run_id: str) -> RecentRun | None:
         """Return what is known of the run, if anything is."""
@@ -107,7 +108,11 @@ class RedisHearing:
         run = self._runs.get(self._keys.run_of(channel))
         if run is None or not run.is_subscribed:
             return
-        records, size = unpack_message(payload)
+        try:
+            records, size = unpack_message(payload)
+        except LogUnavailable as error:
+            logger.warning("run %s: somebody else publishes to its channel: %s", run.run_id, error)
+            return
         if run.is_live:
             self._take(run, records, size)
             run.wake()
@@ -125,6 +130,7 @@ class RedisHearing:
 
     def lost(self) -> None:
         """See `PortListener.lost`."""
+        self._losses += 1
         for run in self._runs.values():
             if run.is_subscribed:
                 run.is_live = False
@@ -159,6 +165,7 @@ class RedisHearing:
 
     async def _catch_up(self, run: RecentRun) -> None:
         """Compare what is known with what Redis has, and go on from there."""
+        losses = self._losses
         try:
             if run.end_offset:
                 await self._compare(run)
@@ -170,7 +177,8 @@ class RedisHearing:
             # Who reads now is told.
             logger.info("run %s: %s", run.run_id, error)
         else:
-            run.is_live = run.is_subscribed or run.closed_at is not None
+            is_heard = run.is_subscribed and losses == self._losses
+            run.is_live = is_heard or run.closed_at is not None
             while run.early:
                 self._take(run, *run.early.popleft())
             self.update(run)
