@@ -250,7 +250,10 @@ class RedisLog:
 
     async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
         """See `EventLog.lapsed`."""
-        return await self._leases.lapsed(limit=limit)
+        reopened = await self._hearing.reopened()
+        lapsed = await self._leases.lapsed(limit=limit)
+        run_ids = {run.run_id for run in reopened}
+        return [*reopened, *(run for run in lapsed if run.run_id not in run_ids)][:limit]
 
     async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
         """See `EventLog.take_over`."""

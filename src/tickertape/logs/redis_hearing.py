@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 from tickertape.core.errors import LogError, LogUnavailable, TickertapeError
 from tickertape.core.events import CancelledBy
+from tickertape.logs.base import LapsedRun
 from tickertape.logs.redis_calls import RedisCalls
 from tickertape.logs.redis_entries import unpack_entries, unpack_message
 from tickertape.logs.redis_head import RedisHeads, seconds
@@ -26,6 +27,8 @@ from tickertape.logs.redis_recent import KEPT_RECORDS, RecentRun
 
 logger = logging.getLogger("tickertape.logs")
 
+ENDED_RUNS: Final = 1024
+"""How many of the runs that were ended here are looked at when Redis was away."""
 IDLE_RUNS: Final = 64
 """How many runs are remembered that nobody here writes or watches any more."""
 
@@ -46,6 +49,9 @@ class RedisHearing:
         self._cancel_watchers: dict[object, Callable[[str, CancelledBy], None]] = {}
         self._lost_timer: asyncio.TimerHandle | None = None
         self._losses = 0
+        self._looked_after = 0
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._reopened: dict[str, LapsedRun] = {}
 
     def get(self, run_id: str) -> RecentRun | None:
         """Return what is known of the run, if anything is."""
@@ -132,12 +138,47 @@ class RedisHearing:
         """See `PortListener.lost`."""
         self._losses += 1
         for run in self._runs.values():
-            if run.is_subscribed:
+            if run.writer is None:
+                # Of one that has ended, too: Redis may come back without its end.
                 run.is_live = False
                 run.early.clear()
         if self._lost_timer is None:
             loop = asyncio.get_running_loop()
             self._lost_timer = loop.call_later(self._calls.retry_for_s, self._wake_unheard)
+
+    def note_end(self, run_id: str) -> None:
+        """Know of a run that it was ended here, and that this was acknowledged."""
+        self._ended[run_id] = None
+        self._reopened.pop(run_id, None)
+        if len(self._ended) > ENDED_RUNS:
+            self._ended.popitem(last=False)
+
+    async def reopened(self) -> Sequence[LapsedRun]:
+        """Return runs that were ended here, and are open again: Redis has lost their end.
+
+        Nobody writes them any more, whatever lease there is.
+        """
+        losses = self._losses
+        if losses != self._looked_after:
+            for run_id in tuple(self._ended):
+                await self._look(run_id)
+            self._looked_after = losses
+        elif self._reopened:
+            for run_id in tuple(self._reopened):
+                await self._look(run_id)
+        return tuple(self._reopened.values())
+
+    async def _look(self, run_id: str) -> None:
+        stored = await self._heads.get(run_id)
+        run = self._runs.get(run_id)
+        is_written = run is not None and run.writer is not None
+        self._reopened.pop(run_id, None)
+        if stored is None or stored.head.is_closed or is_written:
+            return
+        self._reopened[run_id] = LapsedRun(run_id, stored.head.epoch)
+        if run is not None and stored.head.end_offset < run.end_offset:
+            run.lose(stored.head.end_offset)
+            run.wake()
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Do something beside; `close` ends it."""
