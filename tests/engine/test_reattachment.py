@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.engine.processes import end_of, freeze, processes_over, read_to_end, text_of, thaw
+from tickertape.core.cursor import Cursor
 from tickertape.core.events import AnswerStored, Event, RunEnded, TextDelta, Usage
 from tickertape.logs.memory import MemoryLog
 from tickertape.providers.base import Route
@@ -89,7 +90,7 @@ async def machines(log):
 
 async def stored(machine, run_id, *, epoch=1, kind=Event):
     """Wait until the machine's writer has stored an event of this kind, after the run's start."""
-    async with asyncio.timeout(10), await machine.engine.tail(run_id, after=0) as tail:
+    async with asyncio.timeout(10), await machine.engine.tail(run_id, after=Cursor(0)) as tail:
         while True:
             for record in await tail.next():
                 if record.epoch == epoch and isinstance(record.event, kind):
