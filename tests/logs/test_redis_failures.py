@@ -222,7 +222,7 @@ async def test_p2_a_redis_that_forgot_everything_is_found_out(server):
     """The writer is told, and so is the reader; nothing is stored in place of it."""
     async with writer_and_reader(server) as (writer, tail):
         await append_words(writer, 3)
-        while tail.cursor < 3:
+        while tail.cursor.offset < 3:
             await tail.next()
         reading = asyncio.ensure_future(rest_of(tail))
         await asyncio.to_thread(server.restart)
@@ -240,11 +240,11 @@ async def test_p1_a_redis_that_went_back_never_shows_two_histories(tmp_path):
     with RedisServer(folder, *KEPT) as server:
         async with writer_and_reader(server) as (writer, tail):
             await append_words(writer, 2)
-            while tail.cursor < 2:
+            while tail.cursor.offset < 2:
                 await tail.next()
             yesterday = shutil.copytree(folder, tmp_path / "yesterday")
             await append_words(writer, 2, first=2)
-            while tail.cursor < 4:
+            while tail.cursor.offset < 4:
                 await tail.next()
             reading = asyncio.ensure_future(rest_of(tail))
             server.kill()

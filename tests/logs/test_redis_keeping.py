@@ -122,7 +122,7 @@ async def test_p6_two_connections_serve_any_number_of_readers(redis_server, pref
             for number in range(20):
                 await writer.append(f"run-{number}", [TextDelta("a")], epoch=1)
             async with asyncio.timeout(20):
-                while any(tail.cursor < 1 for tail in tails):
+                while any(tail.cursor.offset < 1 for tail in tails):
                     await asyncio.sleep(0.01)
             assert 2 == redis_server.command("CLIENT", "LIST").count(name) - before
             for number in range(20):

@@ -15,13 +15,12 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from tests.logs.sqlite_writer_process import text
-from tickertape.core.deadlines import Deadlines
+from tickertape.core.cursor import Cursor
 from tickertape.core.errors import ConfigurationError, IllegalEvent, LogClosed, ProtocolError
 from tickertape.core.events import TextDelta
 from tickertape.core.request import ChatRequest, Message
-from tickertape.engine.step import Step
+from tickertape.engine.engine import Engine
 from tickertape.engine.tail import Tail
-from tickertape.engine.writer import write_run
 from tickertape.logs import sqlite_recent, sqlite_writer
 from tickertape.logs.sqlite import SqliteLog
 from tickertape.logs.sqlite_errors import LogUnavailable
@@ -136,7 +135,7 @@ async def test_p5_readers_of_a_run_that_a_crash_left_open_get_an_end(tmp_path, p
         left = shutil.copytree(path.parent, tmp_path / "left")
     async with (
         SqliteLog(left / path.name, now=lambda: 200.0) as log,
-        Tail(log, "r", after=1) as tail,
+        Tail(log, "r", after=Cursor(1)) as tail,
     ):
         last, end = await tail.next()
         assert tail.is_over
@@ -262,18 +261,16 @@ async def test_p2_an_answer_that_does_not_fit_ends_with_the_length_of_what_did(p
     """Its provider is stopped, and its run is failed, not left open."""
     provider = ScriptedProvider()
     request = ChatRequest(messages=[Message(role="user", content="Hi")], model="m")
-    step = Step([Route(provider, "m")], request, started=started("r"), deadlines=Deadlines())
-    async with SqliteLog(path, max_bytes=200_000) as log:
-        await log.create(started("r"))
+    async with SqliteLog(path, max_bytes=200_000) as log, Engine(log) as engine:
+        run_id = (await engine.start([Route(provider, "m")], request)).run_id
         bell = Bell()
-        log.watch("r", bell.ring)
-        writing = asyncio.ensure_future(write_run(log, step, run_id="r", epoch=1))
+        log.watch(run_id, bell.ring)
         provider.stream.send("fits")
         await bell.rung()
         provider.stream.send("x" * 300_000)
-        await writing
-        records = await read_all(log, "r")
-        assert (await log.head("r")).is_closed
+        while not (await log.head(run_id)).is_closed:
+            await bell.rung()
+        records = await read_all(log, run_id)
     end = records[-1].event
     assert ("fits", 4) == (text_of(records), end.length)
     assert ("failed", "internal") == (end.outcome, end.error.code)
@@ -284,7 +281,7 @@ async def test_a_reader_that_waits_is_woken_when_an_append_fails(path):
     """It does not wait for what will not come; when there is room again, all goes on."""
     async with SqliteLog(path) as log:
         await log.create(started("r"))
-        async with Tail(log, "r", after=0) as tail:
+        async with Tail(log, "r", after=Cursor(0)) as tail:
             waiting = asyncio.ensure_future(tail.next())
             await asyncio.sleep(0)
             make_read_only(log, True)
