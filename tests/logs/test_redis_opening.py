@@ -189,7 +189,8 @@ async def test_over_a_socket_in_the_file_system(tmp_path):
 
 async def test_one_run_is_in_one_slot_of_a_cluster(tmp_path):
     """No call meets keys of two slots."""
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with RedisServer(tmp_path, *options) as server:
         await expect_refusal(server.url, "cluster")
         server.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         while b"cluster_state:ok" not in server.command("CLUSTER", "INFO"):
