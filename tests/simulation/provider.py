@@ -58,6 +58,8 @@ class Opening:
     is_refused: bool = False
     sent: list[tuple[float, str]] = field(default_factory=list)
     """When each piece of text was sent, and what."""
+    usage: list[Usage] = field(default_factory=list)
+    """What it reported that it will bill."""
     has_finished: bool = False
     """The model has given its finish reason."""
     finished_at_s: float | None = None
@@ -169,7 +171,7 @@ class SimulatedStream:
             opening.sent.append((self._loop.time(), text))
             events.append(TextDelta(text))
             if script.is_usage_early and self._at == 0:
-                events.append(UsageReported(Usage(input_tokens=3, output_tokens=1)))
+                events.append(self._report_usage(1))
             self._at += 1
             if self._at < len(script.pieces) and script.pieces[self._at][0] > 0:
                 break
@@ -182,13 +184,18 @@ class SimulatedStream:
         else:
             self._end(events)
 
+    def _report_usage(self, output_tokens: int) -> Event:
+        usage = Usage(input_tokens=3, output_tokens=output_tokens)
+        self.opening.usage.append(usage)
+        return UsageReported(usage)
+
     def _end(self, events: list[Event]) -> None:
         match self._script.ending:
             case "finish" | "unended":
                 self.opening.has_finished = True
                 self.opening.finished_at_s = self._loop.time()
                 events.append(ChoiceFinished(finish_reason="stop", raw_finish_reason="stop"))
-                events.append(UsageReported(Usage(input_tokens=3, output_tokens=self._at)))
+                events.append(self._report_usage(self._at))
                 self._arrive(events, StreamEnd() if self._script.ending == "finish" else None)
             case "error":
                 self._arrive(events, StreamEnd(FAILED, "its own words"))

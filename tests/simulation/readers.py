@@ -18,15 +18,11 @@ import msgspec
 from tests.simulation.network import Connection
 from tests.simulation.process import Request, Server
 from tests.simulation.trace import Trace
+from tickertape.client.attempts import Attempts
 from tickertape.client.http import Interrupted, ServerReply, ServerSession
-from tickertape.client.reader import Attempts, Reader
-from tickertape.core.errors import (
-    ConnectionLost,
-    ProtocolError,
-    RunTrimmed,
-    TickertapeError,
-    UnknownRun,
-)
+from tickertape.client.reader import Reader
+from tickertape.core.cursor import AT_BEGINNING
+from tickertape.core.errors import ProtocolError, TickertapeError
 from tickertape.core.events import RunEnded, RunStarted, TextDelta
 from tickertape.core.retry import Backoff
 from tickertape.core.sse import SseDecoder
@@ -248,7 +244,7 @@ async def cancel_run(readers: Readers, run_id: str) -> None:
         try:
             (await readers.session.open("DELETE", f"/chat/stream/{run_id}")).close()
         except Interrupted as error:
-            await attempts.wait_after(error, run_id=run_id, cursor=-1)
+            await attempts.wait_after(error, run_id=run_id, cursor=AT_BEGINNING)
         else:
             return
 
@@ -259,5 +255,3 @@ def start_of(model: str, key: str) -> tuple[Mapping[str, str], bytes]:
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     return headers, msgspec.json.encode(body)
 
-
-GONE: Final = (UnknownRun, RunTrimmed, ConnectionLost)

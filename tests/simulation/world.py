@@ -29,6 +29,7 @@ from tests.simulation.readers import (
 )
 from tests.simulation.schedule import FAULTS_END_S, Fault, ReaderPlan, Schedule, StartPlan
 from tests.simulation.trace import Trace
+from tickertape.core.cursor import parse_cursor
 from tickertape.core.errors import TickertapeError
 from tickertape.core.record import Record
 from tickertape.logs.base import EventLog
@@ -284,7 +285,8 @@ class World:
     def _check_at_once(self, reading: Reading, block_id: str) -> None:
         """P3: what a reader gets is in the log by then."""
         run = self.log._runs.get(reading.run_id or "")
-        if run is None or len(run.records) <= int(block_id):
+        cursor = parse_cursor(block_id)
+        if run is None or cursor is None or len(run.records) <= cursor.offset:
             self.history.failures.append(
                 f"P3: {reading.name} got {block_id} of {reading.run_id}, which is not in the log"
             )
