@@ -24,11 +24,14 @@ from tickertape.core.events import (
 )
 from tickertape.core.record import Record
 
-PROMPT_S: Final = 8.0
-"""How long anything may take on a network that works: a few slow ways there and back."""
-
 RECOVERY_S: Final = 40.0
 """How long anything may take after the last fault: a lease, the log's retries, a deadline."""
+
+LINGERS_S: Final = 5.0
+"""How long something may still go wrong because something was wrong before."""
+
+_HARMLESS: Final = {"reset_readers", "half_open_readers", "set_clock"}
+"""No run may notice these."""
 
 _LOG_FAULTS: Final = {"cut_log_requests", "cut_log_answers", "hang_log_requests"}
 _SCRIPTED: Final[dict[str, set[ErrorCode]]] = {
@@ -166,13 +169,15 @@ def _possible(run: Run, troubles: set[str]) -> set[ErrorCode]:
 
 
 def _troubles(world: World, run: Run) -> set[str]:
-    """Return what was wrong with a process that may have written the run while it lasted."""
-    started = run.records[0].event
-    assert isinstance(started, RunStarted)
-    kinds: set[str] = set()
-    for troubles in world.history.troubles.values():
-        kinds |= {kind for _, _, kind in troubles}
-    return kinds - {"reset_readers", "half_open_readers", "set_clock"}
+    """Return what was wrong with any process while the run lasted, or shortly before."""
+    begin_s = world.log_time_s(run.records[0]) - LINGERS_S
+    end_s = world.log_time_s(run.records[-1])
+    return {
+        kind
+        for troubles in world.history.troubles.values()
+        for from_s, upto_s, kind in troubles
+        if begin_s <= upto_s and from_s <= end_s and kind not in _HARMLESS
+    }
 
 
 def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
@@ -195,7 +200,7 @@ def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
             if following is None:
                 return  # it was cancelled before
             stored_at_s, stored = following
-        if stored_at_s - sent_at_s > PROMPT_S:
+        if stored_at_s - sent_at_s > world.prompt_s:
             yield f"P6: {text!r} was in the log after {stored_at_s - sent_at_s:.1f} s"
 
 
@@ -268,7 +273,7 @@ def _of_cancel(world: World, cancel: Cancel) -> Iterator[str]:
         troubles = world.history.troubles.get(opening.process.name, [])
         upto_s = max([upto_s for _, upto_s, _ in troubles], default=0.0)
         is_calm = not any(world.history.troubles.values())
-        limit_s = cancel.acknowledged_at_s + PROMPT_S
+        limit_s = cancel.acknowledged_at_s + world.prompt_s
         if not is_calm:
             limit_s = max(cancel.acknowledged_at_s, upto_s) + RECOVERY_S
         if opening.closed_at_s is None or opening.closed_at_s > limit_s:

@@ -159,14 +159,14 @@ class LogLink:
 
     def watch(self, run_id: str, wake: Callable[[], None]) -> Watch:
         """See `EventLog.watch`."""
-        watch = _LinkWatch(self._wakes, self._log.watch(run_id, lambda: self._tell(wake)))  # type: ignore[arg-type]
+        watch = _LinkWatch(self._wakes, self._log.watch(run_id, lambda: self._tell(wake)))
         self._wakes[watch] = wake
         return watch
 
     def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> Watch:
         """See `EventLog.watch_cancels`."""
         inner = self._log.watch_cancels(lambda run_id, by: self._tell_cancel(told, run_id, by))
-        watch = _LinkWatch(self._cancel_watchers, inner)  # type: ignore[arg-type]
+        watch = _LinkWatch(self._cancel_watchers, inner)
         self._cancel_watchers[watch] = told
         return watch
 
@@ -217,7 +217,9 @@ class LogLink:
         self._trace.note(self._owner.name, f"log: {what} → {error or _brief(value)}")
         self._network.later(self._owner, self._answer, answer, error, value)
 
-    def _answer(self, answer: asyncio.Future[_T], error: TickertapeError | None, value: Any) -> None:
+    def _answer(
+        self, answer: asyncio.Future[_T], error: TickertapeError | None, value: Any
+    ) -> None:
         if answer.done():
             return
         if self.cut is not None:

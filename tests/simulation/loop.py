@@ -69,7 +69,7 @@ class Handle:
         return self._when_s
 
 
-class SimulationLoop(asyncio.AbstractEventLoop):
+class SimulationLoop:
     """Runs what is ready in an order drawn from `random`, then jumps to the next timer."""
 
     def __init__(self, random: Random) -> None:
@@ -87,7 +87,7 @@ class SimulationLoop(asyncio.AbstractEventLoop):
         """Return the virtual time, in seconds."""
         return self._now_s
 
-    def call_soon(  # type: ignore[override]
+    def call_soon(
         self,
         callback: Callable[..., object],
         *args: Any,
@@ -98,9 +98,9 @@ class SimulationLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon
 
-    def call_later(  # type: ignore[override]
+    def call_later(
         self,
         delay: float,
         callback: Callable[..., object],
@@ -110,7 +110,7 @@ class SimulationLoop(asyncio.AbstractEventLoop):
         """See `AbstractEventLoop.call_later`."""
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(
         self,
         when: float,
         callback: Callable[..., object],
@@ -127,7 +127,7 @@ class SimulationLoop(asyncio.AbstractEventLoop):
         """See `AbstractEventLoop.create_future`."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self,
         coro: Coroutine[Any, Any, Any],
         *,
@@ -184,7 +184,7 @@ class SimulationLoop(asyncio.AbstractEventLoop):
         """Close what is left of the tasks, quietly: their processes have died."""
         for task, _ in self._tasks:
             if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                task._log_destroy_pending = False
         events._set_running_loop(self)
         try:
             for task, _ in self._tasks:

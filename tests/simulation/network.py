@@ -30,7 +30,7 @@ class Network:
         """About how long one way takes."""
         self.cut_chance = random.choice([0.0, 0.2, 0.6])
         """How often what was written at once arrives in two pieces."""
-        self.buffer_bytes = random.choice([200, 1500, 65_536])
+        self.buffer_bytes = random.choice([50, 300, 65_536])
         """What a connection holds of what its reader has not read."""
 
     def delay_s(self) -> float:

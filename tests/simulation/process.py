@@ -249,4 +249,3 @@ class Server:
     def _start(self) -> Process:
         self._lives += 1
         return Process(f"{self.name}.{self._lives}", self._parts, self.clock)
-

@@ -175,10 +175,8 @@ class SimulatedStream:
             self._at += 1
             if self._at < len(script.pieces) and script.pieces[self._at][0] > 0:
                 break
-        if self._at < len(script.pieces):
-            self._arrive(events, None)
-            self._schedule()
-        elif events and script.ending_wait_s > 0:
+        is_end_later = script.ending_wait_s > 0 and bool(events)
+        if self._at < len(script.pieces) or is_end_later:
             self._arrive(events, None)
             self._schedule()
         else:

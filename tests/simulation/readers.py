@@ -131,7 +131,11 @@ class Readers:
 
 
 async def read_as_client(
-    readers: Readers, reading: Reading, habits: Habits, *, start: tuple[Mapping[str, str], bytes] | None
+    readers: Readers,
+    reading: Reading,
+    habits: Habits,
+    *,
+    start: tuple[Mapping[str, str], bytes] | None,
 ) -> None:
     """Read with the real reader: the run that `start` starts, or `reading.run_id`."""
     attempts = Attempts(PATIENT, chance=readers.random.random)
@@ -202,7 +206,9 @@ async def _read_blocks(readers: Readers, reading: Reading, habits: Habits, last_
                 event = decode_payload(block.data)
                 if type(event) is TextDelta:
                     reading.text += event.text
-                elif type(event) is RunStarted and (reading.steps or event.run_id != reading.run_id):
+                elif type(event) is RunStarted and (
+                    reading.steps or event.run_id != reading.run_id
+                ):
                     raise ProtocolError("the run starts in the middle")
                 elif type(event) is RunEnded:
                     reading.ended = event
@@ -254,4 +260,3 @@ def start_of(model: str, key: str) -> tuple[Mapping[str, str], bytes]:
     body = {"messages": [{"role": "user", "content": "Hi"}], "model": model}
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     return headers, msgspec.json.encode(body)
-

@@ -116,7 +116,8 @@ class Schedule:
                 f"cancels after {[round(after_s, 3) for after_s in start.cancels_after_s]}"
             )
         for fault in self.faults:
-            yield f"fault at {fault.at_s:.3f}: {fault.kind} of s{fault.server} for {fault.lasts_s:.2f} s"
+            what = f"{fault.kind} of s{fault.server} for {fault.lasts_s:.2f} s"
+            yield f"fault at {fault.at_s:.3f}: {what}"
 
 
 def draw(seed: int) -> Schedule:
@@ -158,7 +159,7 @@ def _script(random: Random, name: str) -> Script:
     pace_s = random.choice([0.0, 0.005, 0.05, 0.3])
     burst = random.choice([0.0, 0.5])
     pieces = []
-    for index in range(random.choice([0, 1, 3, 8, 20])):
+    for index in range(random.choice([0, 1, 3, 8, 20, 40])):
         wait_s = 0.0 if random.random() < burst else pace_s * random.random() * 2
         if random.random() < 0.03:
             wait_s = random.random() * 9
@@ -174,12 +175,12 @@ def _script(random: Random, name: str) -> Script:
 
 
 def _reader(random: Random, takes_s: float) -> ReaderPlan:
-    is_slow = random.random() < 0.25
+    is_slow = random.random() < 0.3
     return ReaderPlan(
         joins_after_s=random.random() * (takes_s + 2) * 1.2,
         kind=random.choice(["client", "event_source"]),
         pause_chance=0.3 if is_slow else 0.0,
-        pause_s=random.choice([0.5, 3.0, 12.0]),
+        pause_s=random.choice([0.5, 6.0, 12.0]),
         leaves_after_s=random.random() * takes_s if random.random() < 0.2 else None,
     )
 
@@ -195,6 +196,6 @@ def _fault(random: Random, servers: int) -> Fault:
     return Fault(at_s, kind, random.randrange(servers), lasts_s, amount_s)
 
 
-def _weighted(random: Random, choices: tuple[tuple[str, int], ...]) -> str:  # type: ignore[misc]
+def _weighted(random: Random, choices: tuple[tuple[str, int], ...]) -> str:
     names = [name for name, _ in choices]
     return random.choices(names, [weight for _, weight in choices])[0]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from tests.simulation.faults import play_fault
 from tests.simulation.log_link import LogLink
 from tests.simulation.loop import Owner, SimulationLoop
 from tests.simulation.network import Network
@@ -38,6 +39,10 @@ from tickertape.testing.clock import Stuck
 
 SETTLES_WITHIN_S: Final = 150.0
 """After the last fault: a run's own deadline, a lease, and a reader's patience."""
+
+CLOSES_WITHIN_S: Final = 30.0
+"""When the last connections to the model are closed: one that is read no more
+closes with the next thing that its process does."""
 
 STOPS_WITHIN_S: Final = 60.0
 
@@ -111,7 +116,7 @@ class World:
             main = self.loop.create_task(self._main(), name="main", context=self._owner.context)
             self._run(main.done, limit_s=FAULTS_END_S + SETTLES_WITHIN_S, what="P5: never settles")
             if main.done() and main.exception() is not None:
-                raise main.exception()  # type: ignore[misc]
+                raise main.exception()
             for server in self.servers:
                 process = server.process
                 self.loop.call_soon(process.stop, 0.0, context=process.context)
@@ -144,6 +149,11 @@ class World:
         """Return the log's runs, as they stand."""
         return {run_id: list(run.records) for run_id, run in self.log._runs.items()}
 
+    @property
+    def prompt_s(self) -> float:
+        """Return how long anything may take while the network works: a few of its slowest ways."""
+        return 0.5 + 50 * self._network.slowness_s
+
     def log_time_s(self, record: Record) -> float:
         """Return when a record was stored, in virtual time: the log's clock is right."""
         return record.appended_at - EPOCH_S
@@ -160,18 +170,25 @@ class World:
             for start in self.schedule.starts:
                 group.create_task(self._play_start(group, start), name=start.name)
             for fault in self.schedule.faults:
-                group.create_task(self._play_fault(fault), name=f"fault {fault.kind}")
+                group.create_task(play_fault(self, fault), name=f"fault {fault.kind}")
         await self._until_runs_have_ended()
 
     async def _until_runs_have_ended(self) -> None:
         """Also those that nobody reads to their end."""
         while self.log._open:
             await asyncio.sleep(1)
+        await asyncio.sleep(CLOSES_WITHIN_S)
+        self.history.failures += [
+            f"P4: the model still answers {stream.name}" for stream in self.provider.streams
+        ]
 
     async def _play_start(self, group: asyncio.TaskGroup, start: StartPlan) -> None:
         await asyncio.sleep(start.at_s)
         request = start_of(start.name, f"key of {start.name}")
-        plans = [(0.0, start.starter), *[(after_s, start.starter) for after_s in start.repeats_after_s]]
+        plans = [
+            (0.0, start.starter),
+            *[(after_s, start.starter) for after_s in start.repeats_after_s],
+        ]
         for index, (after_s, plan) in enumerate(plans):
             reading = self._reading(f"{start.name}-start{index}", start)
             group.create_task(self._start(after_s, plan, reading, request), name=reading.name)
@@ -186,7 +203,7 @@ class World:
         self.history.readings.append(reading)
         return reading
 
-    async def _start(self, after_s: float, plan: ReaderPlan, reading: Reading, request) -> None:  # type: ignore[no-untyped-def]
+    async def _start(self, after_s: float, plan: ReaderPlan, reading: Reading, request) -> None:
         await asyncio.sleep(after_s)
         await read_as_client(self._readers, reading, _habits(plan), start=request)
 
@@ -226,61 +243,13 @@ class World:
                 return None
             await asyncio.sleep(0.05)
 
-    async def _play_fault(self, fault: Fault) -> None:
-        await asyncio.sleep(fault.at_s)
-        server = self.servers[fault.server]
-        process = server.process
-        if process.is_gone:
-            return
+    def note_trouble(self, process: Process, fault: Fault) -> None:
+        """Note that something is wrong with a process, for `checks`."""
         self.trace.note("fault", f"{fault.kind} of {process.name} for {fault.lasts_s:.2f} s")
-        trouble = (self.loop.time(), self.loop.time() + fault.lasts_s, fault.kind)
+        now_s = self.loop.time()
+        drains_s = fault.amount_s if fault.kind == "drain" else 0.0
+        trouble = (now_s, now_s + fault.lasts_s + drains_s, fault.kind)
         self.history.troubles.setdefault(process.name, []).append(trouble)
-        match fault.kind:
-            case "kill" | "lose_power":
-                process.kill(silently=fault.kind == "lose_power")
-                await asyncio.sleep(fault.lasts_s)
-                server.start()
-            case "drain":
-                self.loop.call_soon(process.stop, fault.amount_s, context=process.context)
-                while not process.is_gone:
-                    await asyncio.sleep(0.5)
-                await asyncio.sleep(fault.lasts_s / 4)
-                server.start()
-            case "hang":
-                process.is_held = True
-                await asyncio.sleep(fault.lasts_s)
-                self.loop.let_go(process)
-            case "cut_log_requests" | "cut_log_answers" | "hang_log_requests":
-                await self._cut_log(process, fault)
-            case "cut_provider":
-                self.provider.cut(process)
-            case "provider_unreachable":
-                self.provider.cut(process)
-                self.provider.unreachable_from.add(process.name)
-                await asyncio.sleep(fault.lasts_s)
-                self.provider.unreachable_from.discard(process.name)
-            case "reset_readers":
-                for connection in list(process.connections):
-                    connection.reset()
-            case "half_open_readers":
-                for connection in list(process.connections):
-                    connection.lose()
-            case "set_clock":
-                server.clock.offset_s += fault.amount_s
-        self.trace.note("fault", f"{fault.kind} of {process.name} is over")
-
-    async def _cut_log(self, process: Process, fault: Fault) -> None:
-        link = process.log
-        assert isinstance(link, LogLink)
-        link.cut_off(
-            {
-                "cut_log_requests": "requests",
-                "cut_log_answers": "answers",
-                "hang_log_requests": "hanging",
-            }[fault.kind]  # type: ignore[arg-type]
-        )
-        await asyncio.sleep(fault.lasts_s)
-        link.mend()
 
     def _check_at_once(self, reading: Reading, block_id: str) -> None:
         """P3: what a reader gets is in the log by then."""
