@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -91,10 +91,8 @@ class _AcknowledgesFirst(LogLink):
         return self._offsets[run_id]
 
     async def _append(self, run_id: str, events: Sequence[Event], epoch: int) -> None:
-        try:
+        with suppress(LogError):
             await super().append(run_id, events, epoch=epoch)
-        except LogError:
-            pass
 
 
 class _ShowsFirst(LogLink):
@@ -182,10 +180,8 @@ def _left_is_cancelled() -> Iterator[None]:
         close(tail)
 
     async def _ask(tail: Tail) -> None:
-        try:
+        with suppress(LogError):
             await tail._log.request_cancel(tail._run_id, "user")
-        except LogError:
-            pass
 
     with patch.object(Tail, "close", close_and_cancel):
         yield

@@ -13,7 +13,6 @@ from random import Random
 from typing import Final
 from urllib.parse import unquote
 
-from tests.simulation.log_link import LogLink
 from tests.simulation.loop import Owner, SimulationLoop
 from tests.simulation.network import Connection, Network
 from tests.simulation.provider import SimulatedProvider
