@@ -32,6 +32,8 @@ DEADLINES: Final = Deadlines(
     first_progress_timeout_s=20, stall_timeout_s=10, finish_timeout_s=3, run_timeout_s=60
 )
 
+LEASE_TERM_S: Final = 3.0
+
 
 @dataclass(slots=True)
 class Clock:
@@ -147,7 +149,14 @@ class Process(Owner):
     async def _live(self) -> None:
         self._told_to_stop = asyncio.Event()
         async with Engine(
-            self.log, deadlines=DEADLINES, now=self._clock, make_run_id=self._parts.make_run_id
+            self.log,
+            deadlines=DEADLINES,
+            lease_term_s=LEASE_TERM_S,
+            abandon_after_s=self._parts.abandon_after_s,
+            now=self._clock,
+            make_run_id=self._parts.make_run_id,
+            make_holder=lambda: self.name,
+            fraction=self.network.random.random,
         ) as engine:
             self._handlers = Handlers(engine, Models(self.provider))
             self.is_ready = True
