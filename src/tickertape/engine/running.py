@@ -22,7 +22,7 @@ from tickertape.logs.base import EventLog
 
 logger = logging.getLogger("tickertape.engine")
 
-END_TIMEOUT_S: Final = 5.0
+END_TIMEOUT_S: Final = 2.0
 """How long a run that was told to end may take to store its end, when this process must go."""
 
 
