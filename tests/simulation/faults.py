@@ -51,6 +51,7 @@ async def _end_or_hang(world: World, server: Server, process: Process, fault: Fa
         world.loop.call_soon(process.stop, fault.amount_s, context=process.context)
         while not process.is_gone:
             await asyncio.sleep(0.5)
+            world.note_trouble(process, fault)  # it hangs, perhaps, and drains afterwards
     else:
         process.kill(silently=fault.kind == "lose_power")
     await asyncio.sleep(fault.lasts_s)

@@ -111,7 +111,7 @@ class Schedule:
             script = start.script
             yield (
                 f"{start.name} at {start.at_s:.3f}: {len(script.pieces)} pieces in "
-                f"{sum(wait_s for wait_s, _ in script.pieces):.2f} s, then {script.ending}; "
+                f"{script.takes_s:.2f} s, then {script.ending}; "
                 f"{1 + len(start.repeats_after_s)} starters, {len(start.readers)} more readers, "
                 f"cancels after {[round(after_s, 3) for after_s in start.cancels_after_s]}"
             )
@@ -128,7 +128,9 @@ def draw(seed: int) -> Schedule:
         _start(random, f"m{index}") for index in range(random.choice([1, 1, 1, 2, 2, 3]))
     )
     count = random.choice([0, 1, 1, 2, 2, 3, 5])
-    faults = sorted((_fault(random, servers) for _ in range(count)), key=lambda fault: fault.at_s)
+    faults = sorted(
+        (_fault(random, servers, starts) for _ in range(count)), key=lambda fault: fault.at_s
+    )
     return Schedule(
         seed=seed,
         servers=servers,
@@ -140,7 +142,7 @@ def draw(seed: int) -> Schedule:
 
 def _start(random: Random, name: str) -> StartPlan:
     script = _script(random, name)
-    takes_s = script.opening_wait_s + sum(wait_s for wait_s, _ in script.pieces)
+    takes_s = script.takes_s
     cancels = random.choice([0, 0, 0, 1, 2])
     repeats = random.choice([0, 0, 0, 1, 2])
     return StartPlan(
@@ -185,9 +187,14 @@ def _reader(random: Random, takes_s: float) -> ReaderPlan:
     )
 
 
-def _fault(random: Random, servers: int) -> Fault:
+def _fault(random: Random, servers: int, starts: tuple[StartPlan, ...]) -> Fault:
     kind = _weighted(random, _FAULTS)
     at_s = random.random() * random.choice([2, 6, 12])
+    if random.random() < 0.5:
+        # In the middle of a run, most of which are short.
+        start = random.choice(starts)
+        at_s = start.at_s + random.random() * (start.script.takes_s + 0.5)
+    at_s = min(at_s, FAULTS_END_S - 2)
     lasts_s = random.choice([0.05, 0.5, 2.0, 8.0, 16.0]) * (0.5 + random.random())
     amount_s = random.choice([-86_400.0, -60.0, 60.0, 86_400.0])
     if kind == "drain":
