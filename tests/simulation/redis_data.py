@@ -46,7 +46,7 @@ class RedisData:
         self._values.clear()
         self._expires_at_ms.clear()
 
-    def keys(self) -> list[bytes]:
+    def names(self) -> list[bytes]:
         """Return the keys that there are."""
         return [key for key in list(self._values) if self.exists(key)]
 
