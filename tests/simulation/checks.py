@@ -86,8 +86,9 @@ class Run:
 
     @property
     def spoken(self) -> Opening | None:
-        """Return the opening whose text it is."""
-        return next((each for each in self.openings if each.sent or each.has_finished), None)
+        """Return the opening whose text it is: the longest, where the log forgot a start."""
+        spoken = [each for each in self.openings if each.sent or each.has_finished]
+        return max(spoken, key=lambda each: (each.has_finished, len(each.sent)), default=None)
 
 
 def broken_promises(world: World) -> list[str]:
@@ -288,14 +289,17 @@ def _of_reading(world: World, reading: Reading) -> Iterator[str]:
 
 
 def _must_be_the_logs(world: World, reading: Reading) -> bool:
-    """Tell whether a reader saw its end after the log had lost what it lost."""
+    """Tell whether a reader saw its end after the log had lost what it lost.
+
+    For a moment, a process may still give out what it remembers.
+    """
     lost_at_s = max(
         upto_s
         for troubles in world.history.troubles.values()
         for _, upto_s, kind in [*troubles, (0.0, 0.0, "")]
         if kind in {"redis_forgets", ""}
     )
-    return reading.ended is not None and reading.over_at_s > lost_at_s
+    return reading.ended is not None and reading.seen_at_s > lost_at_s + LINGERS_S
 
 
 def _was_told_of_loss(world: World, reading: Reading) -> bool:
