@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     FilterReported,
@@ -27,7 +29,9 @@ from tickertape.core.events import (
 )
 from tickertape.core.record import Record
 from tickertape.core.sse import SseDecoder
-from tickertape.wires.native import decode_payload, encode, encode_payload
+from tickertape.engine.tail import Tail
+from tickertape.logs.memory import MemoryLog
+from tickertape.wires.native import NativeFeed, decode_payload, encode, encode_payload
 
 TIMINGS = Timings(first_progress_s=0.5, duration_s=1.5)
 USAGE = Usage(input_tokens=3, output_tokens=4)
@@ -199,3 +203,21 @@ def test_after_a_take_over_the_id_tells_the_epoch():
         block.id
         for block in SseDecoder().feed(encode([Record(7, event, 1, 0.0) for event in events]))
     ]
+
+
+async def test_p10_a_batch_with_nothing_for_readers_does_not_end_their_stream():
+    """What is for writers only has no block, and no empty write stands for the end."""
+    log = MemoryLog()
+    started = RunStarted(run_id="r", model="m", provider="p", created_at=0.0)
+    await log.create(started)
+    feed = NativeFeed(Tail(log, "r", after=0))
+    stored = AnswerStored(provider="p", model="m", response_id="resp_secret")
+    await log.append("r", [stored], epoch=1)
+    reading = asyncio.ensure_future(feed.next())
+    await asyncio.sleep(0)
+    assert not reading.done()
+    ended = RunEnded(outcome="completed", length=0, timings=TIMINGS)
+    await log.append("r", [ended], epoch=1)
+    assert (await reading).startswith(b"id: 2\n")
+    assert b"" == await feed.next()
+    assert b"" == encode_payload(stored) == encode([Record(1, stored, 1, 0.0)])
