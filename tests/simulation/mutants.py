@@ -19,7 +19,15 @@ from tickertape.client.reader import Reader
 from tickertape.core.coalesce import merge
 from tickertape.core.cursor import Cursor, parse_cursor
 from tickertape.core.errors import LogError, LogUnavailable
-from tickertape.core.events import Event, RunEnded, RunStarted, TextDelta, Timings
+from tickertape.core.events import (
+    CancelledBy,
+    Event,
+    RunEnded,
+    RunError,
+    RunStarted,
+    TextDelta,
+    Timings,
+)
 from tickertape.core.record import Record
 from tickertape.engine import lost_runs
 from tickertape.engine.keeper import Keeper
@@ -74,7 +82,7 @@ class _RepeatsBlindly(LogLink):
 class _KeyLaid(MemoryLog):
     """Lets whoever comes last have the key."""
 
-    async def create(self, started: RunStarted, **given: object) -> Created:  # type: ignore[override]
+    async def create(self, started: RunStarted, **given: object) -> Created:
         self._keys.pop((given["owner"], given["idempotency_key"]), None)
         return await super().create(started, **given)
 
@@ -82,7 +90,7 @@ class _KeyLaid(MemoryLog):
 class _LooksFirst(LogLink):
     """Looks for the key, and creates the run in a second step."""
 
-    async def create(self, started: RunStarted, **given: object) -> Created:  # type: ignore[override]
+    async def create(self, started: RunStarted, **given: object) -> Created:
         run_id = await self.find(
             given["idempotency_key"],
             owner=given["owner"],
@@ -204,7 +212,7 @@ def _left_is_cancelled() -> Iterator[None]:
 
 @contextmanager
 def _cancel_waits_for_text() -> Iterator[None]:
-    def interrupt(step: Step, stop: object) -> None:
+    def interrupt(step: Step, stop: CancelledBy | RunError) -> None:
         step._stop = step._stop or stop
 
     with patch.object(Step, "_interrupt", interrupt):

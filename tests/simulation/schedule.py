@@ -16,10 +16,6 @@ from tests.simulation.provider import Ending, Script
 FAULTS_END_S: Final = 30.0
 """From then on nothing goes wrong any more, and everything has to come to its end."""
 
-FORGETS_FOR_S: Final = 4.0
-"""A Redis that forgets is away at least so long: longer than a lease. A run whose lost end
-its process had stored is ended again when that lease has run out, and not before."""
-
 FaultKind: TypeAlias = Literal[
     "kill",
     "lose_power",
@@ -220,7 +216,6 @@ def _fault(random: Random, log: LogKind, servers: int, starts: tuple[StartPlan, 
         amount_s = random.choice([0.0, 1.0, 5.0])
     if kind == "redis_forgets":
         amount_s = random.choice([0.01, 0.1, 1.0])
-        lasts_s = max(lasts_s, FORGETS_FOR_S)
     elif kind == "redis_restarts":
         amount_s = 0.0
     lasts_s = min(lasts_s, FAULTS_END_S - at_s - 1)

@@ -117,8 +117,8 @@ class World:
         try:
             main = self.loop.create_task(self._main(), name="main", context=self._owner.context)
             self._run(main.done, limit_s=FAULTS_END_S + SETTLES_WITHIN_S, what="P5: never settles")
-            if main.done() and main.exception() is not None:
-                raise main.exception()
+            if main.done():
+                main.result()
             for server in self.servers:
                 process = server.process
                 self.loop.call_soon(process.stop, 0.0, context=process.context)
