@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.play import play
 
-SEEDS = 600
+SEEDS = 1000
 """More than it takes; a mutant that survives them all is a hole in the simulation."""
 
 

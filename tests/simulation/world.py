@@ -150,7 +150,8 @@ class World:
     @property
     def prompt_s(self) -> float:
         """Return how long anything may take while the network works: a few of its slowest ways."""
-        return 0.5 + 50 * self._network.slowness_s
+        slowness_s = max(self._network.slowness_s, self._network.log_slowness_s or 0.0)
+        return 0.5 + 50 * slowness_s
 
     def _next_run_id(self) -> str:
         self._runs += 1
