@@ -25,7 +25,6 @@ TESTED_BY = {
     "testing/key_contract.py": "testing/test_log_contract.py",
     "testing/lease_contract.py": "testing/test_log_contract.py",
     "testing/log_opening.py": "testing/test_log_contract.py",
-    "logs/packed_append.py": "logs/test_redis.py",
     "logs/redis_calls.py": "logs/test_redis_failures.py",
     "logs/redis_connection.py": "logs/test_redis_failures.py",
     "logs/redis_ear.py": "logs/test_redis_failures.py",

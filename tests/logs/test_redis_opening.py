@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
 import trustme
 
 from tests.logs.redis_server import RedisServer, free_port
-from tickertape.core.errors import ConfigurationError
+from tickertape.core.errors import ConfigurationError, MissingExtra
 from tickertape.core.events import TextDelta
 from tickertape.logs.redis import RedisLog
 from tickertape.testing.log_probes import ENDED, read_all, started, text_of
@@ -178,7 +178,6 @@ async def test_over_tls(tmp_path):
         url = f"rediss://localhost:{port}"
         await use(RedisLog(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}"))
         await expect_refusal(url, "can't be reached", "certificate verify failed")
-    assert ssl.HAS_TLSv1_2
 
 
 async def test_over_a_socket_in_the_file_system(tmp_path):
@@ -190,12 +189,23 @@ async def test_over_a_socket_in_the_file_system(tmp_path):
 
 async def test_one_run_is_in_one_slot_of_a_cluster(tmp_path):
     """No call meets keys of two slots."""
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with RedisServer(tmp_path, *options) as server:
         await expect_refusal(server.url, "cluster")
         server.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         while b"cluster_state:ok" not in server.command("CLUSTER", "INFO"):
             await asyncio.sleep(0)
         await use(RedisLog(server.url))
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    """redis-py comes with it."""
+    for name in ("tickertape.logs.redis_connection", "tickertape.logs.redis_ear"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delitem(sys.modules, "tickertape.logs.redis_link", raising=False)
+    monkeypatch.setitem(sys.modules, "hiredis", None)
+    with pytest.raises(MissingExtra, match=r"tickertape\[redis\]"):
+        RedisLog("redis://h")
 
 
 def test_a_prefix_with_braces_is_refused():
