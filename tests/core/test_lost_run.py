@@ -48,7 +48,11 @@ def test_the_length_is_that_of_the_text_in_the_log():
             [(86_500.0, [STARTED]), (86_501.0, [TextDelta("a")])],
             Timings(first_progress_s=1.0, duration_s=1.0),
         ),
-        # The log's clock was set back.
+        # The clock was set back after the first progress, or before it.
+        (
+            [(100.0, [STARTED]), (102.0, [TextDelta("a")]), (95.0, [TextDelta("b")])],
+            Timings(first_progress_s=2.0, duration_s=2.0),
+        ),
         (
             [(100.0, [STARTED]), (95.0, [TextDelta("a")])],
             Timings(first_progress_s=0.0, duration_s=0.0),

@@ -48,12 +48,14 @@ def end_lost_run(
     usage: Usage | None = None
     finished: ChoiceFinished | None = None
     started_at = first_at = last_at = None
-    for last_at, events in appends:
-        if started_at is None:
-            started_at = last_at
+    for at, events in appends:
+        if started_at is None or last_at is None:
+            started_at = last_at = at
+        # The clock may be set back in between: never shorter than up to the first progress.
+        last_at = max(at, last_at)
         for event in events:
             if isinstance(event, _PROGRESS) and first_at is None:
-                first_at = last_at
+                first_at = at
             match event:
                 case TextDelta():
                     length += len(event.text)
