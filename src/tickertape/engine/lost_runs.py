@@ -43,7 +43,8 @@ BATCH: Final = 100
 """Lapsed runs that are asked for at a time."""
 
 UNKNOWN_FOR_S: Final = 15.0
-"""How long a run that could not be created may still come into being."""
+"""How long a run that could not be created may still come into being, once the log
+can be asked again: what is on its way to it came no further before."""
 
 MakeStep: TypeAlias = Callable[[Route, RunStarted, Earlier], Step]
 """Makes the step that goes on with a run: where, and what is stored of it."""
@@ -54,7 +55,8 @@ _NOT_OURS: Final = (StaleEpoch, LeaseHeld, LogClosed, UnknownRun, RunTrimmed)
 class _Unended(Struct):
     ended: RunEnded | None
     """How it should end; None: as the log and its provider allow."""
-    since_s: float
+    unknown_since_s: float | None = None
+    """Since when the log says that there is no such run."""
 
 
 class LostRuns:
@@ -86,8 +88,7 @@ class LostRuns:
         """Remember a run that this process may hold, and that it does not write."""
         known = self._unended.get(run_id)
         if known is None or known.ended is None:
-            since_s = asyncio.get_running_loop().time()
-            self._unended[run_id] = _Unended(ended, since_s)
+            self._unended[run_id] = _Unended(ended)
 
     def forget(self, run_id: str) -> None:
         """Forget the run: it is being written."""
@@ -132,7 +133,10 @@ class LostRuns:
                 await self._take_over(run_id, epoch=head.epoch, ended=unended.ended)
         except UnknownRun:
             # Its creation may be on its way to the log.
-            if asyncio.get_running_loop().time() - unended.since_s > UNKNOWN_FOR_S:
+            now_s = asyncio.get_running_loop().time()
+            if unended.unknown_since_s is None:
+                unended.unknown_since_s = now_s
+            elif now_s - unended.unknown_since_s > UNKNOWN_FOR_S:
                 self.forget(run_id)
         except RunTrimmed:
             self.forget(run_id)
