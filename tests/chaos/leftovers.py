@@ -1,0 +1,83 @@
+"""What a storm leaves behind: file descriptors, threads, memory, connections, keys.
+
+Waits until things have come to rest, and says what has not come back to where it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from tests.chaos.process import Footprint
+from tests.chaos.redis import RedisServer
+from tests.chaos.servers import Server
+
+# Idle connections to the provider and to readers are kept for a while.
+COMES_TO_REST_WITHIN_S = 25.0
+_MORE_FILES = 3
+_MORE_THREADS = 2
+_MORE_MIB = 48.0
+
+
+class Census(Struct, frozen=True):
+    """What there is at one moment."""
+
+    servers: tuple[Footprint, ...]
+    running_runs: int
+    redis_connections: int
+
+    def __str__(self) -> str:
+        servers = "; ".join(
+            f"{each.file_descriptors} files, {each.threads} threads, {each.resident_mib:.0f} MiB"
+            for each in self.servers
+        )
+        return f"{servers}; {self.redis_connections} connections to Redis"
+
+
+async def take_census(servers: Sequence[Server], redis: RedisServer | None) -> Census:
+    """Count what there is now. Everything must be running."""
+    return Census(
+        servers=tuple(server.footprint() for server in servers),
+        running_runs=sum([await server.running_runs() for server in servers]),
+        redis_connections=await redis.connections() if redis is not None else 0,
+    )
+
+
+async def come_to_rest(
+    before: Census, servers: Sequence[Server], redis: RedisServer | None
+) -> Census:
+    """Return the first census in which nothing is left over, or else the last one in time."""
+    deadline = asyncio.get_running_loop().time() + COMES_TO_REST_WITHIN_S
+    while True:
+        now = await take_census(servers, redis)
+        if not list(left_over(before, now)) or asyncio.get_running_loop().time() > deadline:
+            return now
+        await asyncio.sleep(0.5)
+
+
+def left_over(before: Census, after: Census) -> Iterator[str]:
+    """Yield what there is more of than before."""
+    # A server that was started again is compared with what they all had at first.
+    files = max(each.file_descriptors for each in before.servers) + _MORE_FILES
+    threads = max(each.threads for each in before.servers) + _MORE_THREADS
+    memory = max(each.resident_mib for each in before.servers) + _MORE_MIB
+    for number, each in enumerate(after.servers):
+        if each.file_descriptors > files or each.threads > threads or each.resident_mib > memory:
+            yield f"server-{number} has kept {each}; before, there was at most {before}"
+    if after.running_runs:
+        yield f"{after.running_runs} runs still run"
+    if after.redis_connections > before.redis_connections:
+        yield (
+            f"there are {after.redis_connections} connections to Redis; "
+            f"there were {before.redis_connections}"
+        )
+
+
+def kept_for_ever(keys: Counter[str]) -> Iterator[str]:
+    """Yield which of these kinds of keys have no lifetime (see `RedisServer.keys`)."""
+    for kind, count in keys.items():
+        if kind.endswith(" for ever"):
+            yield f"{count} keys {kind}"

@@ -1,0 +1,103 @@
+"""One process of a storm's, and what can be done to it: kill, stop, go on, look at it from outside.
+
+Signals only what it started itself, by its own id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_PAGE_BYTES: Final = 4096
+
+
+class Footprint(Struct, frozen=True):
+    """What a process takes."""
+
+    file_descriptors: int
+    threads: int
+    resident_mib: float
+
+
+class Process:
+    """A program that is started again and again, with the same arguments."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """What it prints is added to `log_file`."""
+        self._command = command
+        self._log_file = log_file
+        self._environment = environment
+        self._running: asyncio.subprocess.Process | None = None
+        self.is_stopped = False
+
+    async def start(self) -> None:
+        """Start it; it may take a while until it answers."""
+        with self._log_file.open("ab") as output:
+            self._running = await asyncio.create_subprocess_exec(
+                *self._command,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._running is not None and self._running.returncode is None
+
+    async def kill(self) -> None:
+        """End it as a power cut would, and wait until it is gone. Safe to repeat."""
+        if self._running is not None and self.is_running:
+            self._running.kill()
+            await self._running.wait()
+        self.is_stopped = False
+
+    async def terminate(self, *, within_s: float) -> None:
+        """Ask it to end; kill it if it does not do so in time."""
+        if self._running is None or not self.is_running:
+            return
+        self.go_on()
+        self._running.terminate()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._running.wait()
+        except TimeoutError:
+            await self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Let it stand still, with its connections open."""
+        self._signal(signal.SIGSTOP)
+        self.is_stopped = True
+
+    def go_on(self) -> None:
+        """Let it go on after `stop`. Safe to repeat."""
+        if self.is_stopped:
+            self._signal(signal.SIGCONT)
+            self.is_stopped = False
+
+    def footprint(self) -> Footprint:
+        """Return what it takes now. It must be running."""
+        assert self._running is not None
+        proc = Path("/proc") / str(self._running.pid)
+        return Footprint(
+            file_descriptors=sum(1 for _ in (proc / "fd").iterdir()),
+            threads=sum(1 for _ in (proc / "task").iterdir()),
+            resident_mib=int((proc / "statm").read_text().split()[1]) * _PAGE_BYTES / 2**20,
+        )
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._running is not None and self.is_running:
+            self._running.send_signal(number)

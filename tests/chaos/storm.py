@@ -1,0 +1,177 @@
+"""A storm, from the first process to the verdict: real servers, readers and faults, by one seed.
+
+Owns every process and task; all are gone when `blow` returns or raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from msgspec import Struct
+
+from tests.chaos.crowd import Crowd
+from tests.chaos.havoc import Havoc, forecast
+from tests.chaos.leftovers import come_to_rest, kept_for_ever, left_over, take_census
+from tests.chaos.provider import provider_for, times_asked
+from tests.chaos.proxy import Proxy
+from tests.chaos.redis import RedisServer, open_redis
+from tests.chaos.report import Report
+from tests.chaos.runs import PlannedRun, plan_runs, plan_warm_up
+from tests.chaos.servers import Server, open_servers
+from tests.chaos.verdict import Kept, kept, mismatches
+from tickertape.core.record import BEGINNING
+from tickertape.logs.base import EventLog
+from tickertape.testing.fault_server import FaultServer
+from tickertape.web.log_setting import open_log
+
+_STOPS_WITHIN_S: Final = 20.0
+_STAMP: Final = re.compile(r"^[\d-]+ [\d:,]+ ")
+
+
+class Storm(Struct, frozen=True, kw_only=True):
+    """How hard it blows, and for how long."""
+
+    seed: int
+    runs: int = 40
+    spread_s: float = 15.0
+    """Within which time the runs are started, and processes hit."""
+    blow_every_s: float = 1.5
+    servers: int = 3
+    has_redis: bool = True
+    """Else the log is a SQLite file, which allows one server only."""
+    cut_share: float = 0.6
+    """How many of all connections the proxy cuts."""
+    lease_s: float = 3.0
+    hangs_after_s: float = 60.0
+    """A reader that takes longer than this hangs."""
+    warm_up_runs: int = 30
+
+
+class _Scene(Struct, frozen=True):
+    """Everything that takes part."""
+
+    log: str
+    folder: Path
+    redis: RedisServer | None
+    provider: FaultServer
+    servers: Sequence[Server]
+    proxy: Proxy
+
+
+async def blow(storm: Storm) -> Report:
+    """Let it blow, and return what came of it. A seed gives the same plan again."""
+    begin = time.monotonic()
+    chance = Random(storm.seed)
+    warm_up = plan_warm_up(storm.warm_up_runs)
+    runs = plan_runs(chance, count=storm.runs, spread_s=storm.spread_s)
+    blows = forecast(
+        chance,
+        lasts_s=storm.spread_s + 3.0,
+        every_s=storm.blow_every_s,
+        servers=storm.servers,
+        has_redis=storm.has_redis,
+        lease_s=storm.lease_s,
+    )
+    async with _opened(storm, [*warm_up, *runs], chance) as scene:
+        crowd = Crowd(scene.proxy.url, hangs_after_s=storm.hangs_after_s)
+        havoc = Havoc(scene.servers, scene.redis)
+        readings = await crowd.read_all(warm_up)
+        before = await take_census(scene.servers, scene.redis)
+        scene.proxy.share = storm.cut_share
+        async with asyncio.TaskGroup() as group:
+            group.create_task(havoc.wreak(blows))
+            reading = group.create_task(crowd.read_all(runs))
+        readings += reading.result()
+        scene.proxy.share = 0.0
+        for server in scene.servers:
+            await server.ready()
+        after = await come_to_rest(before, scene.servers, scene.redis)
+        wrong = list(left_over(before, after))
+        wrong += await _stop(scene.servers)
+        keys = await scene.redis.keys() if scene.redis is not None else Counter()
+        wrong += kept_for_ever(keys)
+        log = await _read_log(scene.log, crowd.run_ids)
+        asked = times_asked(scene.provider)
+        wrong += mismatches([*warm_up, *runs], log=log, readings=readings, asked=asked)
+        return Report(
+            seed=storm.seed,
+            took_s=time.monotonic() - begin,
+            outcomes=Counter(
+                f"{each.outcome or 'open'} {each.why}".strip() for each in log.values()
+            ),
+            readings=tuple(readings),
+            requests=asked.total(),
+            proxy=scene.proxy.counts,
+            blows=havoc.counts,
+            before=before,
+            after=after,
+            keys=keys,
+            complaints=_complaints(scene.servers),
+            wrong=tuple(wrong),
+        )
+
+
+@asynccontextmanager
+async def _opened(
+    storm: Storm, runs: Sequence[PlannedRun], chance: Random
+) -> AsyncIterator[_Scene]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="storm-")))
+        redis = await stack.enter_async_context(open_redis(folder)) if storm.has_redis else None
+        log = redis.url if redis is not None else f"sqlite:{folder}/log.db"
+        provider = await stack.enter_async_context(provider_for(runs))
+        servers = await stack.enter_async_context(
+            open_servers(
+                storm.servers, log=log, environment=provider.openai_environment, folder=folder
+            )
+        )
+        ports = [server.port for server in servers]
+        proxy = await stack.enter_async_context(Proxy(ports, chance=chance, share=0.0))
+        yield _Scene(log, folder, redis, provider, servers, proxy)
+
+
+async def _stop(servers: Sequence[Server]) -> list[str]:
+    """Ask all servers to end, and return who did not."""
+    wrong = []
+    for server in servers:
+        try:
+            await server.terminate(within_s=_STOPS_WITHIN_S)
+        except TimeoutError:
+            wrong.append(f"{server.name} did not end within {_STOPS_WITHIN_S:g} s of SIGTERM")
+    return wrong
+
+
+async def _read_log(setting: str, run_ids: Mapping[int, str]) -> dict[int, Kept]:
+    """Return what the log holds of these runs, by their numbers. No server runs any more."""
+    async with open_log(setting) as log:
+        return {number: await _read_run(log, run_id) for number, run_id in run_ids.items()}
+
+
+async def _read_run(log: EventLog, run_id: str) -> Kept:
+    events = []
+    after = BEGINNING
+    while True:
+        found = await log.read(run_id, after=after)
+        events += [record.event for record in found.records]
+        if not found.records:
+            return kept(run_id, events)
+        after = found.records[-1].offset
+
+
+def _complaints(servers: Sequence[Server]) -> Counter[str]:
+    """Return what the servers logged, without its time."""
+    said: Counter[str] = Counter()
+    for server in servers:
+        for line in server.log_file.read_text(errors="replace").splitlines():
+            if _STAMP.match(line) or "Error" in line:
+                said[_STAMP.sub("", line)[:200]] += 1
+    return said
