@@ -90,6 +90,7 @@ class Crowd:
                 await doing
         except TimeoutError:
             reading.trouble = f"hung: not done after {self._hangs_after_s:g} s"
-        except AssertionError as error:
-            reading.trouble = str(error)
+        except (AssertionError, LookupError, ValueError) as error:
+            # What came can't be what the server meant to send.
+            reading.trouble = f"{type(error).__name__}: {error}"
         return reading

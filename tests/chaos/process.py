@@ -64,15 +64,18 @@ class Process:
             await self._running.wait()
         self.is_stopped = False
 
-    async def terminate(self, *, within_s: float) -> None:
-        """Ask it to end; kill it if it does not do so in time."""
-        if self._running is None or not self.is_running:
-            return
+    async def terminate(self, *, within_s: float) -> int:
+        """Ask it to end, and return its exit code.
+
+        Raises:
+            TimeoutError: it did not do so in time, and was killed.
+        """
+        assert self._running is not None
         self.go_on()
         self._running.terminate()
         try:
             async with asyncio.timeout(within_s):
-                await self._running.wait()
+                return await self._running.wait()
         except TimeoutError:
             await self.kill()
             raise

@@ -23,6 +23,12 @@ def provider_for(runs: Sequence[PlannedRun]) -> FaultServer:
     )
 
 
+async def hang_up(provider: FaultServer) -> None:
+    """Close every connection, so that the servers' idle ones are not counted as left over."""
+    await provider.close()
+    await provider.start()
+
+
 def times_asked(provider: FaultServer) -> Counter[str]:
     """Return how often each model was asked."""
     return Counter(request.body["model"] for request in provider.requests)

@@ -12,7 +12,7 @@ import itertools
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, Literal, Self, TypeAlias
 
@@ -105,8 +105,10 @@ class Proxy:
             else:
                 await self._relay((reader, writer), behind, fate)
         finally:
-            for each in (writer, *(behind or ())[1:]):
-                await _close(each)
+            writers = (writer, behind[1]) if behind is not None else (writer,)
+            for each in writers:
+                each.close()
+            await asyncio.gather(*(_closed(each) for each in writers))
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         first = next(self._next)
@@ -169,14 +171,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
+async def _closed(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-async def _end(*tasks: asyncio.Future[object] | Awaitable[object]) -> None:
+async def _end(*tasks: asyncio.Future[bool] | asyncio.Future[None]) -> None:
     for task in tasks:
-        assert isinstance(task, asyncio.Future)
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

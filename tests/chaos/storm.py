@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from tests.chaos.crowd import Crowd
 from tests.chaos.havoc import Havoc, forecast
-from tests.chaos.leftovers import come_to_rest, kept_for_ever, left_over, take_census
-from tests.chaos.provider import provider_for, times_asked
+from tests.chaos.leftovers import come_to_rest, kept_for_ever, left_over, take_census_at_rest
+from tests.chaos.provider import hang_up, provider_for, times_asked
 from tests.chaos.proxy import Proxy
 from tests.chaos.redis import RedisServer, open_redis
 from tests.chaos.report import Report
@@ -34,6 +34,7 @@ from tickertape.testing.fault_server import FaultServer
 from tickertape.web.log_setting import open_log
 
 _STOPS_WITHIN_S: Final = 20.0
+_RUN_ID: Final = re.compile(r"[\w-]{22}")
 _STAMP: Final = re.compile(r"^[\d-]+ [\d:,]+ ")
 
 
@@ -85,7 +86,8 @@ async def blow(storm: Storm) -> Report:
         crowd = Crowd(scene.proxy.url, hangs_after_s=storm.hangs_after_s)
         havoc = Havoc(scene.servers, scene.redis)
         readings = await crowd.read_all(warm_up)
-        before = await take_census(scene.servers, scene.redis)
+        await hang_up(scene.provider)
+        before = await take_census_at_rest(scene.servers, scene.redis)
         scene.proxy.share = storm.cut_share
         async with asyncio.TaskGroup() as group:
             group.create_task(havoc.wreak(blows))
@@ -94,19 +96,21 @@ async def blow(storm: Storm) -> Report:
         scene.proxy.share = 0.0
         for server in scene.servers:
             await server.ready()
+        await hang_up(scene.provider)
         after = await come_to_rest(before, scene.servers, scene.redis)
         wrong = list(left_over(before, after))
         wrong += await _stop(scene.servers)
         keys = await scene.redis.keys() if scene.redis is not None else Counter()
         wrong += kept_for_ever(keys)
-        log = await _read_log(scene.log, crowd.run_ids)
+        async with open_log(scene.log) as log:
+            found = await read_log(log, crowd.run_ids)
         asked = times_asked(scene.provider)
-        wrong += mismatches([*warm_up, *runs], log=log, readings=readings, asked=asked)
+        wrong += mismatches([*warm_up, *runs], log=found, readings=readings, asked=asked)
         return Report(
             seed=storm.seed,
             took_s=time.monotonic() - begin,
             outcomes=Counter(
-                f"{each.outcome or 'open'} {each.why}".strip() for each in log.values()
+                f"{each.outcome or 'open'} {each.why}".strip() for each in found.values()
             ),
             readings=tuple(readings),
             requests=asked.total(),
@@ -144,16 +148,17 @@ async def _stop(servers: Sequence[Server]) -> list[str]:
     wrong = []
     for server in servers:
         try:
-            await server.terminate(within_s=_STOPS_WITHIN_S)
+            code = await server.terminate(within_s=_STOPS_WITHIN_S)
+            if code != 0:
+                wrong.append(f"{server.name} ended with the exit code {code}")
         except TimeoutError:
             wrong.append(f"{server.name} did not end within {_STOPS_WITHIN_S:g} s of SIGTERM")
     return wrong
 
 
-async def _read_log(setting: str, run_ids: Mapping[int, str]) -> dict[int, Kept]:
-    """Return what the log holds of these runs, by their numbers. No server runs any more."""
-    async with open_log(setting) as log:
-        return {number: await _read_run(log, run_id) for number, run_id in run_ids.items()}
+async def read_log(log: EventLog, run_ids: Mapping[int, str]) -> dict[int, Kept]:
+    """Return what the log holds of these runs, by their numbers."""
+    return {number: await _read_run(log, run_id) for number, run_id in run_ids.items()}
 
 
 async def _read_run(log: EventLog, run_id: str) -> Kept:
@@ -168,10 +173,10 @@ async def _read_run(log: EventLog, run_id: str) -> Kept:
 
 
 def _complaints(servers: Sequence[Server]) -> Counter[str]:
-    """Return what the servers logged, without its time."""
+    """Return what the servers logged, without times and names of runs."""
     said: Counter[str] = Counter()
     for server in servers:
         for line in server.log_file.read_text(errors="replace").splitlines():
             if _STAMP.match(line) or "Error" in line:
-                said[_STAMP.sub("", line)[:200]] += 1
+                said[_RUN_ID.sub("…", _STAMP.sub("", line))[:200]] += 1
     return said

@@ -64,7 +64,7 @@ def mismatches(
         if reading.run in log:
             yield from _of_reading(reading, log[reading.run])
         elif reading.trouble:
-            yield f"{reading}; {reading.trouble}"
+            yield f"{reading}; {reading.trouble}; the log was not read"
 
 
 def _of_run(run: PlannedRun, kept: Kept, asked: int) -> Iterator[str]:
@@ -84,7 +84,8 @@ def _of_run(run: PlannedRun, kept: Kept, asked: int) -> Iterator[str]:
 
 def _of_reading(reading: Reading, kept: Kept) -> Iterator[str]:
     if reading.trouble:
-        yield f"{reading}; {reading.trouble}"
+        state = f"{kept.outcome or 'open'} with {len(kept.text)} characters"
+        yield f"{reading}; {reading.trouble}; the log has it {state}"
         return
     if reading.run_id is not None and reading.run_id != kept.run_id:
         yield f"{reading}; but the run is {kept.run_id}"
@@ -101,6 +102,7 @@ def _first_difference(expected: str, actual: str) -> str:
         (at for at, pair in enumerate(zip(expected, actual, strict=False)) if pair[0] != pair[1]),
         min(len(expected), len(actual)),
     )
+    at = expected.rfind(" ", 0, at) + 1  # whole words say more
     return (
         f"from character {at} on, {actual[at : at + 40]!r} stands in place of "
         f"{expected[at : at + 40]!r}"
