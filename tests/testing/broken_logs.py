@@ -93,13 +93,15 @@ class TestKeyIsNotAtomic(InMemory):
     __test__ = True
 
     class Broken(MemoryLog):
-        async def create(self, started, *, owner=None, idempotency_key=None, fingerprint=""):
+        async def create(
+            self, started, *, owner=None, idempotency_key=None, fingerprint="", holder=None
+        ):
             if idempotency_key is not None:
                 found = await self.find(idempotency_key, owner=owner, fingerprint=fingerprint)
                 if found is not None:
                     return Created(found, 0, is_new=False)
             await asyncio.sleep(0)
-            created = await super().create(started, owner=owner)
+            created = await super().create(started, owner=owner, holder=holder)
             if idempotency_key is not None:
                 run = self._runs[started.run_id]
                 run.key, run.fingerprint = idempotency_key, fingerprint

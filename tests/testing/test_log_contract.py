@@ -10,19 +10,20 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.testing import broken_logs
+from tests.testing import broken_leases, broken_logs
 from tickertape.testing.log_contract import LogContract
 
-BROKEN = Path(__file__).with_name("broken_logs.py")
-CLASSES = [name for name in vars(broken_logs) if name.startswith("Test")]
+MODULES = [broken_logs, broken_leases]
+CLASSES = [name for module in MODULES for name in vars(module) if name.startswith("Test")]
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory):
     """Run the contract on every log; return the tests that each failed, by its class."""
     report = tmp_path_factory.mktemp("contract") / "report.xml"
+    paths = [Path(module.__file__) for module in MODULES]
     subprocess.run(
-        [sys.executable, "-m", "pytest", BROKEN, "-p", "no:cacheprovider", f"--junitxml={report}"],
+        [sys.executable, "-m", "pytest", *paths, "-p", "no:cacheprovider", f"--junitxml={report}"],
         stdout=subprocess.DEVNULL,
         timeout=300,
         check=False,

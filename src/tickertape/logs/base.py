@@ -11,6 +11,10 @@ A log keeps, for each run, an append-only sequence of records.
 - *Leased.* A run that was created by a holder is its own until its lease runs out;
   then any other may take the run over, and of many who try, one does.
 - *Fenced.* Taking over gives the run a new epoch; an append from another is refused.
+  It is the epoch that fences, not the time: until somebody takes the run over, a
+  writer whose lease ran out may go on.
+- *Nobody's for ever.* A log that survives its process has ended what was open when
+  it is opened again, or keeps it open with its holder, epoch and lease.
 - *Kept, then trimmed.* A closed run is kept for the log's retention time, then
   trimmed whole; reading it afterwards says so.
 
@@ -65,14 +69,17 @@ class RunHead:
     cancel_requested_by: CancelledBy | None
     epoch: int
     holder: str | None
-    """Who may write it; None: nobody's lease covers it."""
+    """Who may write it; None: nobody's lease covers it, or it is closed."""
     last_read_at: float
-    """When somebody was last known to read it (`note_read`), or when it was created."""
+    """When somebody was last known to read it (`note_read`), or when it was created.
+
+    Means nothing once it is closed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class LapsedRun:
-    """An open run whose holder's lease has run out."""
+    """An open run whose holder has no lease now."""
 
     run_id: str
     epoch: int
@@ -101,7 +108,8 @@ class EventLog(Protocol):
 
         The key counts per owner. Key and run are stored in one step, as far as anybody
         can tell: a new run may get the id of an earlier start that died in between
-        (use `Created.run_id`). `holder`'s lease covers the run; nobody's, if None.
+        (use `Created.run_id`). `holder`'s lease covers the new run, whenever it is
+        granted; nobody's, if None. A run that is joined stays its holder's.
 
         Raises:
             IdempotencyConflict: the key's run was started with another fingerprint.
@@ -120,7 +128,8 @@ class EventLog(Protocol):
         """Append events in order and return the run's end offset.
 
         Raises:
-            StaleEpoch: this is not the epoch of the run's lease; stop writing.
+            StaleEpoch: this is not the run's epoch; stop writing. Before `LogClosed`,
+                if both hold.
             LogClosed: the run has ended.
             UnknownRun, RunTrimmed: the run is not, or no longer, here.
         """
@@ -158,28 +167,34 @@ class EventLog(Protocol):
         """Call `told(run_id, by)` for every cancel request that this process should know of."""
 
     async def renew(self, holder: str, *, term_s: float) -> bool:
-        """Make the holder's lease last `term_s` from now, for all its runs.
+        """Make the holder's lease last `term_s` from now, for all its runs, later ones too.
 
-        Return False if it had run out: its runs may have been taken over meanwhile.
-        The log's own clock counts.
+        Return False if it had run out since it was last renewed: its runs may have been
+        taken over meanwhile. A first one is True, and so is one after `release`. When
+        `term_s` have passed it has run out; the log's own clock counts.
         """
 
     async def release(self, holder: str) -> None:
         """End the holder's lease now: what it still holds can be taken over. Safe to repeat."""
 
     async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
-        """Return open runs whose holder's lease has run out, at most `limit` of them."""
+        """Return open runs whose holder has no lease now, at most `limit` of them.
+
+        It ran out, was released, or never was. Runs without a holder never lapse.
+        """
 
     async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
         """Gain the right to write the run from the writer with this epoch; return the new one.
 
-        Whoever wrote it so far is fenced from now on. A holder may do so with a run
-        of its own.
+        The new epoch is higher than any that the run had. Whoever wrote it so far is
+        fenced from now on; owner, key, cancel request and watches stay, so look whether
+        somebody has asked to cancel. Renew first: a holder without a lease may take
+        over, and then so may the next. A holder may take over from itself at any time.
 
         Raises:
-            StaleEpoch: somebody else has taken it over.
-            LeaseHeld: its holder's lease has not run out.
-            LogClosed: the run has ended.
+            StaleEpoch: somebody else has taken it over. Before `LeaseHeld`, if both hold.
+            LeaseHeld: its holder's lease has not run out, or it has no holder.
+            LogClosed: the run has ended, whatever the epoch.
             UnknownRun, RunTrimmed: the run is not, or no longer, here.
         """
 

@@ -172,15 +172,16 @@ class MemoryLog:
     async def head(self, run_id: str) -> RunHead:
         """See `EventLog.head`."""
         run = self._run(run_id)
+        is_closed = run.closed_at is not None
         return RunHead(
             run_id,
             run.owner,
             len(run.records),
-            run.closed_at is not None,
+            is_closed,
             run.cancel_by,
             run.epoch,
-            run.holder,
-            run.last_read_at,
+            holder=None if is_closed else run.holder,
+            last_read_at=run.last_read_at,
         )
 
     def watch(self, run_id: str, wake: Callable[[], None]) -> _Watch:

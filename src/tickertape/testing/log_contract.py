@@ -7,7 +7,9 @@ Subclass `LogContract` in a test module and say how your log is opened:
             return MyLog(place / "log", retention_s=retention_s, now=now)  # `async with`-able
 
 Needs pytest, pytest-asyncio in auto mode, and hypothesis. The tests share nothing
-and never sleep. `log_model` holds the one that plays random histories.
+and never sleep. Here are those of records, heads, watches, cancel requests and
+retention; `key_contract` and `lease_contract` have their own, and `log_model` the one
+that plays random histories.
 """
 
 # ruff: noqa: SIM300  # expected == actual, as in all tests
@@ -15,8 +17,6 @@ and never sleep. `log_model` holds the one that plays random histories.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,6 @@ from hypothesis import HealthCheck, given, settings
 
 from tickertape.core.errors import (
     CursorBeyondEnd,
-    IdempotencyConflict,
     IllegalEvent,
     LogClosed,
     RunTrimmed,
@@ -36,7 +35,10 @@ from tickertape.core.errors import (
 from tickertape.core.events import CancelledBy, Event, TextDelta
 from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import EventLog, RunHead
-from tickertape.testing.log_model import History, histories, play
+from tickertape.testing.key_contract import KeyContract
+from tickertape.testing.lease_contract import LeaseContract
+from tickertape.testing.log_history import History, histories
+from tickertape.testing.log_model import play
 from tickertape.testing.log_probes import (
     ENDED,
     RETENTION_S,
@@ -52,41 +54,8 @@ from tickertape.testing.log_probes import (
 )
 
 
-class LogContract:
+class LogContract(KeyContract, LeaseContract):
     """The contract. A subclass opens the log; everything else is inherited."""
-
-    def open_log(
-        self, place: Path, *, retention_s: float, now: Callable[[], float]
-    ) -> AbstractAsyncContextManager[EventLog]:
-        """Return what opens the log at a place and closes it.
-
-        A place is an empty folder; one that has been used is opened again, by a log
-        that survives its process. A log that lives elsewhere takes the folder's name
-        as a prefix. `now` is the time, in UTC seconds since the epoch.
-        """
-        raise NotImplementedError
-
-    def after_crash(self, place: Path) -> Path | None:
-        """Return a place that holds what `kill -9` would leave now, while the log is open.
-
-        None, as here, for a log that ends with its process.
-        """
-        del place
-        return None
-
-    @pytest.fixture
-    def clock(self) -> Clock:
-        """Return the log's clock, which a test sets."""
-        return Clock()
-
-    @pytest.fixture
-    async def log(self, tmp_path: Path, clock: Clock) -> AsyncIterator[EventLog]:
-        """Open a log that has one run, `r`, of which one record is stored: its start."""
-        place = tmp_path / "log"
-        place.mkdir()
-        async with self.open_log(place, retention_s=RETENTION_S, now=clock) as log:
-            await log.create(started("r"))
-            yield log
 
     async def test_offsets_are_dense_from_zero(self, log: EventLog, clock: Clock) -> None:
         """RunStarted is 0; each append goes on from the end offset and returns the next."""
@@ -287,51 +256,6 @@ class LogContract:
         await log.request_cancel("r", "user")
         assert (await log.head("r")).cancel_requested_by is None
 
-    async def test_p7_a_key_names_one_run(self, log: EventLog) -> None:
-        """The second start joins, and nothing of it is stored."""
-        first = await log.create(started("a"), idempotency_key="k", fingerprint="f")
-        second = await log.create(started("b"), idempotency_key="k", fingerprint="f")
-        assert (("a", True), ("a", False)) == (
-            (first.run_id, first.is_new),
-            (second.run_id, second.is_new),
-        )
-        with pytest.raises(UnknownRun):
-            await log.head("b")
-        assert "a" == await log.find("k", fingerprint="f")
-        assert await log.find("other", fingerprint="f") is None
-
-    async def test_p7_starts_at_the_same_time_with_one_key_are_one(self, log: EventLog) -> None:
-        """However many: one is new, and the others join it."""
-        creates = [log.create(started(f"{n}"), idempotency_key="k") for n in range(10)]
-        created = await asyncio.gather(*creates)
-        assert 1 == sum(each.is_new for each in created)
-        assert 1 == len({each.run_id for each in created})
-        run_id = created[0].run_id
-        assert 1 == (await log.head(run_id)).end_offset
-        for other in {str(n) for n in range(10)} - {run_id}:
-            with pytest.raises(UnknownRun):
-                await log.head(other)
-
-    async def test_p7_a_key_is_its_owners(self, log: EventLog) -> None:
-        """Nobody is somebody too, and not the one whose name is empty."""
-        owners: list[str | None] = [None, "", "ann", "bob"]
-        for owner in owners:
-            created = await log.create(started(f"by {owner}"), owner=owner, idempotency_key="k")
-            assert created.is_new
-        assert [f"by {owner}" for owner in owners] == [
-            await log.find("k", owner=owner) for owner in owners
-        ]
-
-    async def test_p7_a_key_with_another_request_is_refused(self, log: EventLog) -> None:
-        """The error names the key, and nothing is stored."""
-        await log.create(started("a"), idempotency_key="k", fingerprint="f")
-        with pytest.raises(IdempotencyConflict, match="'k'"):
-            await log.create(started("b"), idempotency_key="k", fingerprint="g")
-        with pytest.raises(IdempotencyConflict, match="'k'"):
-            await log.find("k", fingerprint="g")
-        with pytest.raises(UnknownRun):
-            await log.head("b")
-
     async def test_a_closed_run_is_kept_for_its_time(self, log: EventLog, clock: Clock) -> None:
         """And not a second less."""
         await log.create(started("a"), idempotency_key="k")
@@ -401,6 +325,6 @@ class LogContract:
         suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
     )
     async def test_p8_any_history_gives_what_a_list_would(self, history: History) -> None:
-        """Starts, appends, reads, cancels, ends, hours, crashes: as a plain list per run."""
+        """Starts, appends, reads, take overs, ends, hours, crashes: as a plain list per run."""
         with TemporaryDirectory(prefix="tickertape-log-") as folder:
             await play(history, Path(folder), open_log=self.open_log, after_crash=self.after_crash)

@@ -1,140 +1,57 @@
-"""A log as a plain list per run, and random histories that a real log must agree with.
+"""A log as a plain list per run, with which a real log must agree through any history.
 
-`log_contract` uses it. Knows the contract only, and no log.
+`log_contract` uses it, with the histories of `log_history`. Knows the contract only,
+and no log.
 """
 
 # ruff: noqa: SIM300  # expected == actual, as in all tests
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias, assert_never
+from typing import Protocol, assert_never
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
-from msgspec import Struct
 
 from tickertape.core.errors import (
     CursorBeyondEnd,
     IdempotencyConflict,
+    LeaseHeld,
     LogClosed,
     RunTrimmed,
     StaleEpoch,
     TickertapeError,
 )
-from tickertape.core.events import (
-    CancelledBy,
-    Event,
-    RunEnded,
-    TextDelta,
-    ToolCallDelta,
-)
+from tickertape.core.events import CancelledBy, Event, RunEnded
 from tickertape.core.record import BEGINNING, Record
-from tickertape.logs.base import EventLog, Watch
+from tickertape.logs.base import EventLog, LapsedRun, Watch
+from tickertape.testing.log_history import (
+    Action,
+    Add,
+    Cancel,
+    Crash,
+    End,
+    History,
+    NoteRead,
+    Pass,
+    Read,
+    Release,
+    Renew,
+    Start,
+    TakeOver,
+)
 from tickertape.testing.log_probes import (
     ENDED,
     RETENTION_S,
+    TERM_S,
     Bell,
     Clock,
-    every_kind_of_event,
     read_all,
     started,
 )
-
-
-class Start(Struct, frozen=True):
-    """Start a run; a key is one of a few."""
-
-    owner: str | None
-    key: str | None
-    fingerprint: str
-
-
-class Add(Struct, frozen=True):
-    """Append the events, `times` times over, to the run of that number."""
-
-    run: int
-    events: Sequence[Event]
-    times: int
-    is_fenced: bool
-
-
-class End(Struct, frozen=True):
-    """End the run."""
-
-    run: int
-
-
-class Read(Struct, frozen=True):
-    """Read the run from a cursor, given in parts of its length."""
-
-    run: int
-    part: float
-    limit: int
-
-
-class Cancel(Struct, frozen=True):
-    """Request cancel."""
-
-    run: int
-    by: CancelledBy
-
-
-class Pass(Struct, frozen=True):
-    """Let time pass, and start a run of no further interest, which makes logs trim."""
-
-    seconds: float
-
-
-class Crash(Struct, frozen=True):
-    """Kill the log's process, where a log survives that, and open it again."""
-
-
-Step: TypeAlias = Start | Add | End | Read | Cancel | Pass | Crash
-History: TypeAlias = Sequence[Step]
-
-_numbers = st.integers(0, 3)
-_texts = st.text(max_size=12)
-_events: SearchStrategy[Event] = (
-    st.builds(TextDelta, _texts)
-    | st.builds(TextDelta, _texts, st.integers(0, 1))
-    | st.builds(ToolCallDelta, index=st.integers(0, 1), arguments=_texts)
-    | st.sampled_from(every_kind_of_event())
-)
-_starts = st.builds(
-    Start,
-    st.sampled_from([None, "", "ann"]),
-    st.sampled_from([None, None, "k", "l"]),
-    st.sampled_from(["f", "f", "g"]),
-)
-_adds = st.builds(
-    Add,
-    _numbers,
-    st.lists(_events, min_size=1, max_size=4),
-    # Enough, at times, to make a log store what it holds in another way.
-    st.sampled_from([1, 1, 1, 1, 30, 150]),
-    st.sampled_from([False, False, False, True]),
-)
-_reads = st.builds(
-    Read, _numbers, st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1.5]), st.integers(1, 600)
-)
-_cancels = st.builds(Cancel, _numbers, st.sampled_from(["user", "abandoned", "shutdown"]))
-_passes = st.builds(Pass, st.sampled_from([1.0, RETENTION_S / 2, RETENTION_S - 1, RETENTION_S + 1]))
-_ends = st.builds(End, _numbers)
-_steps: SearchStrategy[Step] = st.one_of(
-    _adds, _adds, _adds, _adds, _reads, _reads, _starts, _ends, _cancels, _passes, st.builds(Crash)
-)
-
-
-def histories() -> SearchStrategy[History]:
-    """Return random histories of a log, the first step a start."""
-    first = st.builds(Start, st.none(), st.sampled_from([None, "k"]), st.just("f"))
-    rest = st.lists(_steps, min_size=5, max_size=40)
-    return st.builds(lambda step, steps: [step, *steps], first, rest)
 
 
 class OpenLog(Protocol):
@@ -155,6 +72,9 @@ class _Run:
     key: str | None
     fingerprint: str
     records: list[Record]
+    holder: str | None
+    last_read_at: float
+    epoch: int = 1
     closed_at: float | None = None
     cancel_by: CancelledBy | None = None
     is_trimmed: bool = False
@@ -165,6 +85,35 @@ class _Run:
         return RunTrimmed(self.run_id) if self.is_trimmed else None
 
 
+class _Leases:
+    """When each holder's lease runs out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._expires_at: dict[str, float] = {}
+        self._doubtful: set[str] = set()
+
+    def renew(self, holder: str) -> bool | None:
+        """Return what the log should say; None if that is its own business."""
+        expired_at = self._expires_at.get(holder)
+        self._expires_at[holder] = self._clock() + TERM_S
+        if holder in self._doubtful:
+            self._doubtful.remove(holder)
+            return None
+        return expired_at is None or self._clock() < expired_at
+
+    def release(self, holder: str) -> None:
+        self._expires_at.pop(holder, None)
+        self._doubtful.discard(holder)
+
+    def doubt(self) -> None:
+        """Note a crash: a log that ended all open runs may have forgotten the leases too."""
+        self._doubtful.update(self._expires_at)
+
+    def has_lapsed(self, holder: str | None) -> bool:
+        return holder is not None and self._expires_at.get(holder, 0.0) <= self._clock()
+
+
 class _Model:
     """The list for each run, beside the log that is being tested."""
 
@@ -172,23 +121,34 @@ class _Model:
         self.log = log
         self.clock = clock
         self.runs: list[_Run] = []
+        self.leases = _Leases(clock)
         self._starts = 0
 
     def run(self, number: int) -> _Run:
         return self.runs[number % len(self.runs)]
 
-    async def do(self, step: Start | Add | End | Read | Cancel | Pass) -> None:
+    async def do(self, step: Action) -> None:
         match step:
             case Start():
                 await self.start(step)
             case Add():
-                await self.add(self.run(step.run), list(step.events) * step.times, step.is_fenced)
+                await self.add(self.run(step.run), list(step.events) * step.times, step.behind)
             case End():
-                await self.add(self.run(step.run), [ENDED], is_fenced=False)
+                await self.add(self.run(step.run), [ENDED], behind=0)
             case Read():
                 await self.read(self.run(step.run), step)
+            case NoteRead():
+                await self.note_read(self.run(step.run))
             case Cancel():
                 await self.cancel(self.run(step.run), step.by)
+            case Renew():
+                is_unbroken = await self.log.renew(step.holder, term_s=TERM_S)
+                assert self.leases.renew(step.holder) in {None, is_unbroken}
+            case Release():
+                await self.log.release(step.holder)
+                self.leases.release(step.holder)
+            case TakeOver():
+                await self.take_over(self.run(step.run), step)
             case Pass():
                 await self.pass_time(step.seconds)
             case _:
@@ -203,6 +163,7 @@ class _Model:
             owner=step.owner,
             idempotency_key=step.key,
             fingerprint=step.fingerprint,
+            holder=step.holder,
         )
         if found is not None and found.fingerprint != step.fingerprint:
             await _expect(call, IdempotencyConflict("k"))
@@ -212,8 +173,16 @@ class _Model:
             assert (found.run_id, False) == (created.run_id, created.is_new)
             return
         assert (run_id, 1, True) == (created.run_id, created.epoch, created.is_new)
-        record = Record(0, started(run_id), 1, self.clock())
-        run = _Run(run_id, step.owner, step.key, step.fingerprint, [record])
+        now = self.clock()
+        run = _Run(
+            run_id,
+            step.owner,
+            step.key,
+            step.fingerprint,
+            [Record(0, started(run_id), 1, now)],
+            step.holder,
+            last_read_at=now,
+        )
         run.watch = self.log.watch(run_id, run.bell.ring)
         self.runs.append(run)
         if step.key is not None:
@@ -228,13 +197,13 @@ class _Model:
                 return run
         return None
 
-    async def add(self, run: _Run, events: list[Event], is_fenced: bool) -> None:
-        epoch = run.records[-1].epoch + (1 if is_fenced else 0)
+    async def add(self, run: _Run, events: list[Event], behind: int) -> None:
+        epoch = run.epoch - behind
         call = self.log.append(run.run_id, events, epoch=epoch)
         if refusal := run.missing():
             await _expect(call, refusal)
-        elif is_fenced:
-            await _expect(call, StaleEpoch(held=epoch, current=epoch - 1))
+        elif behind:
+            await _expect(call, StaleEpoch(held=epoch, current=run.epoch))
         elif run.closed_at is not None:
             await _expect(call, LogClosed(run.run_id))
         else:
@@ -271,6 +240,26 @@ class _Model:
         if run.closed_at is None and run.cancel_by is None:
             run.cancel_by = by
 
+    async def take_over(self, run: _Run, step: TakeOver) -> None:
+        epoch = run.epoch - step.behind
+        call = self.log.take_over(run.run_id, holder=step.holder, epoch=epoch)
+        if refusal := run.missing():
+            await _expect(call, refusal)
+        elif run.closed_at is not None:
+            await _expect(call, LogClosed(run.run_id))
+        elif step.behind:
+            await _expect(call, StaleEpoch(held=epoch, current=run.epoch))
+        elif run.holder != step.holder and not self.leases.has_lapsed(run.holder):
+            await _expect(call, LeaseHeld(run.run_id))
+        else:
+            gained = await call
+            assert gained > epoch
+            run.epoch, run.holder = gained, step.holder
+
+    async def note_read(self, run: _Run) -> None:
+        await self.log.note_read([run.run_id])
+        run.last_read_at = self.clock()
+
     async def pass_time(self, seconds: float) -> None:
         self.clock.now_s += seconds
         for run in self.runs:
@@ -286,17 +275,30 @@ class _Model:
                 await _expect(self.log.head(run.run_id), refusal)
                 continue
             head = await self.log.head(run.run_id)
-            assert (run.owner, len(run.records), run.closed_at is not None, run.cancel_by) == (
+            is_closed = run.closed_at is not None
+            assert (run.owner, len(run.records), is_closed, run.cancel_by, run.epoch) == (
                 head.owner,
                 head.end_offset,
                 head.is_closed,
                 head.cancel_requested_by,
+                head.epoch,
             )
+            if is_closed:
+                assert head.holder is None
+            else:
+                assert (run.holder, run.last_read_at) == (head.holder, head.last_read_at)
             assert run.records == await read_all(self.log, run.run_id)
+        lapsed = {
+            LapsedRun(run.run_id, run.epoch)
+            for run in self.runs
+            if run.closed_at is None and self.leases.has_lapsed(run.holder)
+        }
+        assert lapsed == set(await self.log.lapsed())
 
     async def reopened(self, log: EventLog) -> None:
         """Go on with the log that was opened after a crash."""
         self.log = log
+        self.leases.doubt()
         for run in self.runs:
             if run.is_trimmed or run.closed_at is not None:
                 continue
@@ -307,8 +309,11 @@ class _Model:
             assert [] == added or [RunEnded] == [type(event) for event in added]
             run.records = records
             run.closed_at = self.clock() if added else None
+            head = await log.head(run.run_id)
+            assert head.epoch > run.epoch if added else head.epoch == run.epoch
             # A request that no writer saw may be gone with its writer.
-            run.cancel_by = (await log.head(run.run_id)).cancel_requested_by
+            run.cancel_by = head.cancel_requested_by
+            run.epoch, run.last_read_at = head.epoch, head.last_read_at
             run.watch = log.watch(run.run_id, run.bell.ring)
 
 

@@ -32,6 +32,8 @@ from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import EventLog
 
 RETENTION_S: Final = 60.0
+TERM_S: Final = 10.0
+"""How long a lease lasts that is not renewed."""
 PATIENCE_S = 10.0
 """How long a wake-up may take before it counts as left out."""
 
