@@ -17,6 +17,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "dat
 
 # Modules without a test file of their name, and the tests that hold them.
 TESTED_BY = {
+    "client/attempts.py": "client/test_reader.py",
     "core/events.py": "core/test_codec.py",
     "core/record.py": "logs/test_memory.py",
     "core/request.py": "web/test_routes.py",

@@ -9,9 +9,11 @@ import pytest
 
 from tests.client.wire_server import Reply, WireServer, after, records_of
 from tickertape.core.events import RunError
+from tickertape.core.record import Record
 from tickertape.wires.native import encode
 
 RECORDS = records_of("Hel", "lo")
+TAKEN_OVER = [Record(each.offset, each.event, 2, 0.0) for each in RECORDS]
 
 
 @pytest.fixture
@@ -59,6 +61,34 @@ def test_it_can_begin_in_the_middle(run, serve):
     server = serve(lambda request: Reply(after(RECORDS, request)))
     command = run("tail", "r1", "--url", server.url, "--after", "1")
     assert (0, "lo") == (command.exit_code(), command.out.rest())
+    assert "1" == server.requests[0].headers["last-event-id"]
+
+
+def test_it_can_begin_after_a_take_over(run, serve):
+    """An id that has an epoch, too; -1 is the beginning."""
+    server = serve(*[lambda request: Reply(after(TAKEN_OVER, request))] * 2)
+    command = run("tail", "r1", "--url", server.url, "--after", "1.2")
+    assert (0, "lo") == (command.exit_code(), command.out.rest())
+    assert "1.2" == server.requests[0].headers["last-event-id"]
+    command = run("tail", "r1", "--url", server.url, "--after", "-1")
+    assert (0, "Hello") == (command.exit_code(), command.out.rest())
+
+
+def test_what_is_no_cursor_is_refused(run):
+    """The message shows it, and what one looks like."""
+    command = run("tail", "r1", "--after", "1.0")
+    assert 1 == command.exit_code()
+    assert "'1.0'" in command.err.rest()
+
+
+def test_lost_records_are_told(run, serve):
+    """The text so far stays on the screen; the reason is on stderr."""
+    body = b'{"error":{"code":"records_lost","message":"no","param":null}}'
+    lost = Reply(body, 409, {"Content-Type": "application/json"})
+    server = serve(Reply(encode(RECORDS[:2])), lost)
+    command = run("tail", "r1", "--url", server.url)
+    assert (1, "Hel") == (command.exit_code(), command.out.rest())
+    assert "read the run again from the beginning" in command.err.rest()
 
 
 def test_a_failed_run_fails(run, serve):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import threading
 
 import msgspec
 import pytest
 
 from tests.client.wire_server import EVENTS, Reply, WireServer, after, records_of
+from tests.vectors import by_name, to_bytes, vectors
 from tickertape.client.http import ServerSession
 from tickertape.client.reader import (
     Attempts,
@@ -22,18 +24,22 @@ from tickertape.client.reader import (
     tail_run,
 )
 from tickertape.client.text_stream import AsyncTextStream
+from tickertape.core.cursor import Cursor
 from tickertape.core.errors import (
     ConfigurationError,
     ConnectionLost,
     IdempotencyConflict,
     InvalidRequest,
     ProtocolError,
+    RecordsLost,
     RunCancelled,
     RunFailed,
     RunTrimmed,
+    TickertapeError,
     UnknownRun,
 )
 from tickertape.core.events import RunError
+from tickertape.core.record import Record
 from tickertape.core.request import ChatRequest, Message
 from tickertape.core.retry import Backoff
 from tickertape.core.sse import HEARTBEAT
@@ -125,7 +131,7 @@ async def test_p2_an_end_of_file_without_an_outcome_is_no_end():
         with pytest.raises(ConnectionLost, match="gave up .* tail 'r1' after 2") as caught:
             await text_of(stream)
         lost = caught.value
-        assert ("r1", 2, "Hello ") == (lost.run_id, lost.cursor, lost.partial_text)
+        assert ("r1", Cursor(2), "Hello ") == (lost.run_id, lost.cursor, lost.partial_text)
         assert stream.response.outcome is None
         assert len(server.requests) == 4
 
@@ -167,6 +173,60 @@ async def test_a_tail_can_begin_in_the_middle():
     async with WireServer(whole) as server:
         assert TEXT[3:] == await text_of(tail(server, after=1))
         assert server.requests[0].headers["last-event-id"] == "1"
+
+
+def an_end(error):
+    """Return the one word that a session's vector has for an error."""
+    match error:
+        case RunFailed():
+            return error.error.code
+        case RecordsLost():
+            return "records_lost"
+        case ProtocolError():
+            return "protocol_error"
+        case _:
+            return type(error).__name__
+
+
+@pytest.mark.parametrize("vector", vectors("sessions"), ids=by_name)
+async def test_p1_a_session_gives_one_historys_text_and_says_how_it_ended(vector):
+    """Whatever the server's log has lost, nothing of another history is ever handed out."""
+    exchanges = vector["exchanges"]
+    replies = [
+        Reply(to_bytes(exchange["body"]), exchange.get("status", 200)) for exchange in exchanges
+    ]
+    async with WireServer(*replies) as server:
+        stream = tail(server, after=vector.get("after", "-1"))
+        try:
+            text = await text_of(stream)
+            end = stream.response.outcome
+        except TickertapeError as error:
+            text = getattr(error, "partial_text", stream.response.content)
+            end = an_end(error)
+        assert (vector["text"], vector["end"]) == (text, end)
+        asked = [request.headers.get("last-event-id") for request in server.requests]
+        assert [exchange["asks"] for exchange in exchanges] == asked
+
+
+async def test_what_a_lost_connection_gives_can_be_passed_in_again():
+    """As it is, or as its text, which keeps."""
+    taken_over = [Record(each.offset, each.event, 2, 0.0) for each in RECORDS]
+    async with WireServer(Reply(encode(taken_over[:3])), *[Reply()] * 3) as server:
+        with pytest.raises(ConnectionLost, match="tail 'r1' after 2.2") as caught:
+            await text_of(tail(server))
+    for cursor in (caught.value.cursor, str(caught.value.cursor)):
+        async with WireServer(Reply(encode(taken_over[3:]))) as server:
+            assert TEXT[6:] == await text_of(tail(server, after=cursor))
+            assert "2.2" == server.requests[0].headers["last-event-id"]
+
+
+@pytest.mark.parametrize("after", [-2, "x", "1.0", ""])
+async def test_a_place_to_begin_that_is_none_is_refused(after):
+    """Before anything is sent."""
+    async with WireServer() as server:
+        with pytest.raises(InvalidRequest, match=re.escape(repr(after))):
+            await text_of(tail(server, after=after))
+        assert [] == server.requests
 
 
 async def test_a_tail_after_the_end_still_learns_how_it_ended():
@@ -219,6 +279,7 @@ async def test_text_before_a_broken_block_is_handed_out():
     [
         (refusal(404, "unknown_run"), UnknownRun),
         (refusal(410, "run_trimmed"), RunTrimmed),
+        (refusal(409, "records_lost"), RecordsLost),
         (refusal(400, "cursor_beyond_end"), InvalidRequest),
         (refusal(401, "refused"), ConfigurationError),
         (Reply(status=404, headers={}), ConfigurationError),

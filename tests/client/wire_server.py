@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from tickertape.core.cursor import parse_cursor
 from tickertape.core.events import ChoiceFinished, Event, RunEnded, RunStarted, TextDelta, Timings
 from tickertape.core.record import Record
 from tickertape.wires.native import encode
@@ -112,5 +113,5 @@ def records_of(*texts, outcome="completed", length=None, **fields):
 
 def after(records, request):
     """Return the bytes of the records that a request wants."""
-    cursor = int(request.headers.get("last-event-id", -1))
-    return encode([record for record in records if record.offset > cursor])
+    cursor = parse_cursor(request.headers.get("last-event-id", "-1"))
+    return encode([record for record in records if record.offset > cursor.offset])

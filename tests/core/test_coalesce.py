@@ -88,9 +88,9 @@ def begins_call(event: Event) -> bool:
 
 
 def records_of(events: Sequence[Event], *, first_offset: int = 5) -> list[Record]:
-    """Return the events as records, each with an epoch and a time of its own."""
+    """Return the events as records of one epoch, each with a time of its own."""
     return [
-        Record(offset, event, epoch=offset + 100, appended_at=float(offset))
+        Record(offset, event, epoch=100, appended_at=float(offset))
         for offset, event in enumerate(events, first_offset)
     ]
 
@@ -230,6 +230,16 @@ class TestCoalesceRecords:
         assert [id(record) for record in records] == [
             id(record) for record in coalesce_records(records)
         ]
+
+    def test_records_of_two_epochs_stay_apart(self):
+        """Each merged record is of one writer, and bears its offset and epoch."""
+        epochs = [1, 1, 2, 2, 4]
+        records = [Record(i, TextDelta("abcde"[i]), epochs[i], 0.0) for i in range(5)]
+        assert [
+            Record(1, TextDelta("ab"), 1, 0.0),
+            Record(3, TextDelta("cd"), 2, 0.0),
+            Record(4, TextDelta("e"), 4, 0.0),
+        ] == coalesce_records(records)
 
 
 class TestMerge:

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from tickertape.core.errors import CursorBeyondEnd
+from tests.losing_log import LosingLog
+from tickertape.core.cursor import Cursor
+from tickertape.core.errors import CursorBeyondEnd, RecordsLost
 from tickertape.core.events import RunEnded, RunStarted, TextDelta, Timings
 from tickertape.core.record import BEGINNING
-from tickertape.engine.tail import READ_LIMIT, Tail
-from tickertape.logs.memory import MemoryLog
+from tickertape.engine.tail import READ_LIMIT, Tail, check_cursor, read_on
 
 pytestmark = pytest.mark.virtual_time
 
@@ -22,7 +23,7 @@ ENDED = RunEnded(
 
 @pytest.fixture
 async def log():
-    log = MemoryLog(now=lambda: 0.0)
+    log = LosingLog(now=lambda: 0.0)
     await log.create(STARTED)
     return log
 
@@ -46,7 +47,7 @@ async def test_p1_any_cursor_gives_exactly_the_rest(log):
     await log.append("r", [TextDelta(letter) for letter in "abcdef"], epoch=1)
     await log.append("r", [ENDED], epoch=1)
     for after in range(BEGINNING, 7):
-        rest = [event for _, event in await everything(Tail(log, "r", after=after))]
+        rest = [event for _, event in await everything(Tail(log, "r", after=Cursor(after)))]
         text = "".join(event.text for event in rest if isinstance(event, TextDelta))
         assert "abcdef"[max(after, 0) :] == text
         assert ENDED == rest[-1]
@@ -82,7 +83,7 @@ async def test_p6_a_reader_that_does_not_pull_holds_nothing(log):
         await log.append("r", [TextDelta("x")], epoch=1)
     held = [value for value in vars(tail).values() if isinstance(value, list | dict | bytes | str)]
     assert ["r"] == held
-    assert 0 == tail.cursor
+    assert Cursor(0) == tail.cursor
     tail.close()
 
 
@@ -120,10 +121,9 @@ async def test_closing_ends_a_waiting_pull(log):
 
 async def test_a_cursor_from_the_future_is_an_error(log):
     """A reader can't have seen what was never written."""
-    tail = Tail(log, "r", after=7)
+    head = await log.head("r")
     with pytest.raises(CursorBeyondEnd, match="cursor 7 .* end offset is 1"):
-        await tail.next()
-    tail.close()
+        await check_cursor(log, head, Cursor(7))
 
 
 async def test_a_closed_tail_leaves_no_watch_and_no_timer(log):
@@ -134,3 +134,165 @@ async def test_a_closed_tail_leaves_no_watch_and_no_timer(log):
             await tail.next()
     assert before == len(log._runs["r"].wakes)
     assert tail._timer.cancelled()
+
+
+# ---- A log that loses records -----------------------------------------------
+
+TEXT = [TextDelta(letter) for letter in "abcdef"]  # at the offsets 1 to 6
+OTHER = [TextDelta(letter) for letter in "ABC"]
+
+
+async def text_to_the_end(tail):
+    """Return the text that a tail gives from where it is."""
+    seen = await everything(tail)
+    return "".join(event.text for _, event in seen if isinstance(event, TextDelta))
+
+
+@pytest.mark.parametrize("end_offset", [1, 3, 5, 6])
+@pytest.mark.parametrize("others", range(4))
+async def test_p1_a_live_reader_is_told_of_records_that_were_lost(log, end_offset, others):
+    """Whether the other history is shorter than what it has read, as long, or longer."""
+    await log.append("r", TEXT, epoch=1)
+    tail = Tail(log, "r")
+    await tail.next()
+    assert Cursor(6) == tail.cursor
+    log.lose("r", end_offset=end_offset)
+    await log.replace("r", [*OTHER[:others], ENDED])
+    for _ in range(2):  # and again, if it does not listen
+        with pytest.raises(RecordsLost, match="'r'"):
+            await tail.next()
+    assert Cursor(6) == tail.cursor
+    tail.close()
+
+
+async def test_p1_a_live_reader_is_told_as_soon_as_there_is_something_to_read(log):
+    """Also where the other writer goes on, record by record."""
+    await log.append("r", TEXT, epoch=1)
+    tail = Tail(log, "r")
+    await tail.next()
+    log.lose("r", end_offset=6)
+    epoch = await log.replace("r", [TextDelta("F")])
+    assert () == await tail.next()  # as many records as before: nothing to read, nothing shown
+    await log.append("r", [TextDelta("G")], epoch=epoch)
+    with pytest.raises(RecordsLost):
+        await tail.next()
+    tail.close()
+
+
+@pytest.mark.parametrize("after", [-1, 0, 2])
+async def test_p1_a_live_reader_below_the_loss_goes_on(log, after):
+    """What it has read is what the others continue."""
+    await log.append("r", TEXT[:2], epoch=1)
+    tail = Tail(log, "r", after=Cursor(after))
+    if after < 2:
+        await tail.next()
+    await log.append("r", TEXT[2:], epoch=1)
+    log.lose("r", end_offset=3)
+    await log.replace("r", [*OTHER, ENDED])
+    assert "ABC" == await text_to_the_end(tail)
+
+
+@pytest.mark.parametrize("after", range(-1, 3))
+async def test_p1_a_reader_that_resumes_below_the_loss_goes_on(log, after):
+    """It gets the rest of the one history that there is."""
+    await log.append("r", TEXT, epoch=1)
+    log.lose("r", end_offset=3)
+    await log.replace("r", [*OTHER, ENDED])
+    await check_cursor(log, await log.head("r"), Cursor(after))
+    assert "abABC"[max(after, 0) :] == await text_to_the_end(Tail(log, "r", after=Cursor(after)))
+
+
+@pytest.mark.parametrize("after", range(3, 9))
+async def test_p1_a_reader_that_resumes_at_or_above_the_loss_is_told(log, after):
+    """Before it gets anything, and by the tail too, should the loss come in between."""
+    await log.append("r", [*TEXT, TextDelta("g"), TextDelta("h")], epoch=1)
+    log.lose("r", end_offset=3)
+    await log.replace("r", [*OTHER, ENDED])  # up to the offset 6
+    with pytest.raises(RecordsLost):
+        await check_cursor(log, await log.head("r"), Cursor(after))
+    tail = Tail(log, "r", after=Cursor(after))
+    with pytest.raises(RecordsLost):
+        await tail.next()
+    tail.close()
+
+
+@pytest.mark.parametrize("after", range(3, 7))
+async def test_p1_a_reader_of_the_other_history_goes_on(log, after):
+    """Its cursor says which one it has read."""
+    await log.append("r", TEXT, epoch=1)
+    log.lose("r", end_offset=3)
+    epoch = await log.replace("r", [*OTHER, ENDED])
+    cursor = Cursor(after, epoch)
+    await check_cursor(log, await log.head("r"), cursor)
+    assert "ABC"[after - 2 :] == await text_to_the_end(Tail(log, "r", after=cursor))
+
+
+async def test_p1_a_reader_of_lost_records_is_told_before_the_run_is_taken_over(log):
+    """What it claims was there, though the run's only epoch can't show it."""
+    await log.append("r", TEXT, epoch=1)
+    tail = Tail(log, "r")
+    await tail.next()
+    log.lose("r", end_offset=3)
+    tail._wake()
+    with pytest.raises(RecordsLost):
+        await tail.next()
+    tail.close()
+
+
+async def test_a_take_over_that_lost_nothing_interrupts_nobody(log):
+    """The record at the cursor is looked at once, and reading goes on."""
+    await log.append("r", TEXT, epoch=1)
+    tail = Tail(log, "r")
+    await tail.next()
+    await log.replace("r", OTHER)
+    assert [(9, 2)] == [(record.offset, record.epoch) for record in await tail.next()]
+    await log.replace("r", [ENDED])
+    assert [(10, 3)] == [(record.offset, record.epoch) for record in await tail.next()]
+    assert (Cursor(10, 3), True) == (tail.cursor, tail.is_over)
+
+
+async def test_as_long_as_the_epoch_stays_nothing_is_looked_up(log, monkeypatch):
+    """A run that nobody takes over costs its readers one read for each wake-up."""
+    reads = []
+    read = log.read
+
+    async def counted(run_id, *, after, limit):
+        reads.append(after)
+        return await read(run_id, after=after, limit=limit)
+
+    monkeypatch.setattr(log, "read", counted)
+    await check_cursor(log, await log.head("r"), Cursor(0))
+    tail = Tail(log, "r", after=Cursor(0))
+    for event in [*TEXT, ENDED]:
+        await log.append("r", [event], epoch=1)
+        await tail.next()
+    assert list(range(7)) == reads
+
+
+async def test_who_reads_in_steps_is_told_between_two_of_them(log):
+    """Pages of two histories are never put together."""
+    await log.append("r", [*TEXT, *TEXT], epoch=1)
+    log.lose("r", end_offset=6)
+    with pytest.raises(RecordsLost):
+        await read_on(log, "r", after=Cursor(12))
+    await log.replace("r", [*OTHER, ENDED])
+    with pytest.raises(RecordsLost):
+        await read_on(log, "r", after=Cursor(6))
+    assert 4 == len((await read_on(log, "r", after=Cursor(5))).records)
+
+
+async def test_a_read_that_was_cancelled_or_failed_is_made_up_for(log, monkeypatch):
+    """What was there to read does not wait for the next append."""
+    tail = Tail(log, "r")
+    with monkeypatch.context() as broken:
+
+        async def never(run_id, *, after, limit):
+            await asyncio.Event().wait()
+
+        broken.setattr(log, "read", never)
+        reading = asyncio.ensure_future(tail.next())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert [0] == [record.offset for record in await tail.next()]
+    tail.close()

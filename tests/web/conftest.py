@@ -12,10 +12,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
+from tests.losing_log import LosingLog
 from tests.web.flask_server import flask_app, serving_in_threads
 from tickertape.core.errors import InvalidRequest
 from tickertape.engine.engine import Engine
-from tickertape.logs.memory import MemoryLog
 from tickertape.providers.base import Route
 from tickertape.testing.scripted import ScriptedProvider
 from tickertape.web.asgi import create_app
@@ -130,7 +130,7 @@ FRAMEWORKS = {"starlette": in_starlette, "fastapi": in_fastapi, "flask": in_flas
 async def server(request):
     serve = FRAMEWORKS[request.param]
     provider = ScriptedProvider()
-    async with Engine(MemoryLog(), max_runs=4, heartbeat_s=0.2) as engine:
+    async with Engine(LosingLog(), max_runs=4, heartbeat_s=0.2) as engine:
         handlers = Handlers(engine, OneModel(provider), limits=LIMITS)
         opening = serve(lambda: contextlib.nullcontext(handlers))
         async with opening as url, aiohttp.ClientSession() as session:

@@ -53,6 +53,8 @@ class Run:
         self.blocks: list[bytes] = []
         self.is_closed = False
         self.text = ""
+        self.epoch = ""
+        """What follows the offset in an id: `.2` after a take over."""
         self.cuts: deque[Cut] = deque()
         self.is_cancelled = False
         self.holds_cancel = False
@@ -63,7 +65,7 @@ class Run:
     def emit(self, payload: dict[str, object]) -> None:
         """Append one payload."""
         text = json.dumps(payload, ensure_ascii=False)
-        self.blocks.append(f"id: {len(self.blocks)}\ndata: {text}\n\n".encode())
+        self.blocks.append(f"id: {len(self.blocks)}{self.epoch}\ndata: {text}\n\n".encode())
         self._wake()
 
     def say(self, text: str) -> None:
@@ -79,6 +81,11 @@ class Run:
         self.is_closed = True
         self.emit(payload | fields)
         self.blocks[-1] += b"data: [DONE]\n\n"
+
+    def lose_text(self) -> None:
+        """Lose all but the start; what comes now is another process's."""
+        del self.blocks[1:]
+        self.text, self.epoch = "", ".2"
 
     def cancel(self) -> None:
         """Do as a stop asks."""
@@ -221,7 +228,9 @@ class PageServer:
         run = next((run for run in self.runs if run.run_id == request.match_info["run_id"]), None)
         if run is None:
             return refusal(404, "unknown_run", "there is no such run")
-        return await run.serve(request, after=int(request.query.get("after", "-1")))
+        return await run.serve(
+            request, after=int(request.query.get("after", "-1").partition(".")[0])
+        )
 
     async def _cancel(self, request: web.Request) -> web.Response:
         await self._note(request)

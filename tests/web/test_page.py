@@ -525,6 +525,25 @@ async def test_a_run_that_the_server_has_forgotten_is_said_to_be(
     await expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
+async def test_p1_text_that_the_server_has_lost_gives_way_to_what_it_has(
+    page: Page, server: PageServer
+) -> None:
+    """A conflict on resuming: all is read again, and the ids that come now are given back whole."""
+    run = await ask(page, server)
+    run.say("Before")
+    await expect_phase(page, "writing")
+    server.refusals.append(refusal(409, "records_lost", "read again"))
+    run.lose_text()
+    run.say("Instead")
+    run.cuts.append(Cut(sum(map(len, run.blocks)), is_clean=True))
+    run.cut_now()
+    await expect(answer(page)).to_have_text("Instead")
+    run.say(" of it")
+    run.end()
+    await expect_answer(page, "Instead of it")
+    assert [None, "1", None, "1.2"] == [asked.after for asked in server.asked]
+
+
 # ---- Reloads, closed tabs, other tabs ----
 
 

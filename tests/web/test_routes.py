@@ -167,7 +167,7 @@ async def test_a_run_as_a_document_carries_the_cursor_to_go_on_from(server):
         run_id = (await response.json())["run_id"]
     async with await server.engine.tail(run_id) as tail:
         server.provider.stream.send("Hel")
-        while tail.cursor < 1:
+        while tail.cursor.offset < 1:
             await tail.next()
     async with server.tail(run_id, headers={"Accept": "application/json"}) as response:
         document = await response.json()
@@ -268,7 +268,29 @@ async def test_another_content_type_is_415(server):
         assert "Content-Type" == (await response.json())["error"]["param"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "-5", "1.5", "٣", "9" * 40, "1 2"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "-5",
+        "٣",
+        "9" * 40,
+        "1 2",
+        "1.",
+        "1.0",
+        "1.02",
+        ".2",
+        "x.2",
+        "1.x",
+        "1.-2",
+        "1.2.3",
+        "-1.2",
+        "1e3",
+        "+1",
+        "1\n",
+        f"1.{'9' * 40}",
+    ],
+)
 async def test_a_cursor_that_is_none_is_refused(server, cursor):
     """The message says what a cursor is."""
     async with server.start(headers={"Prefer": "respond-async"}) as response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tickertape.core.cursor import Cursor
 from tickertape.core.events import (
     ChoiceFinished,
     ReasoningDelta,
@@ -21,11 +22,11 @@ from tickertape.engine.engine import Snapshot
 from tickertape.wires.document import encode_document
 
 
-def document_of(*events):
+def document_of(*events, epoch=1):
     state = RunState()
     for event in events:
         state.apply(event)
-    return json.loads(encode_document(Snapshot(state, len(events) - 1)))
+    return json.loads(encode_document(Snapshot(state, Cursor(len(events) - 1, epoch))))
 
 
 STARTED = RunStarted(run_id="r", model="m", provider="p", created_at=1.0)
@@ -39,7 +40,7 @@ def test_a_run_in_the_middle():
         "provider": "p",
         "created_at": 1.0,
         "phase": "running",
-        "cursor": 3,
+        "cursor": "3",
         "content": "Hello",
         "choices": [
             {"index": 0, "content": "Hello", "finish_reason": None, "reasoning": "hm"},
@@ -64,6 +65,7 @@ def test_a_run_that_has_ended():
             timings=Timings(first_progress_s=None, duration_s=1),
             finish_reason="tool_calls",
         ),
+        epoch=2,
     )
     assert [
         {
@@ -74,7 +76,7 @@ def test_a_run_that_has_ended():
         },
         {"index": 1, "content": "", "finish_reason": None, "refusal": "no"},
     ] == document["choices"]
-    assert ("ended", "completed", 6) == (
+    assert ("ended", "completed", "6.2") == (
         document["phase"],
         document["outcome"],
         document["cursor"],

@@ -187,3 +187,15 @@ def test_what_is_no_block_is_a_protocol_error(data):
     """A reader never takes nonsense for an event."""
     with pytest.raises(ProtocolError, match="native wire"):
         decode_payload(data)
+
+
+def test_after_a_take_over_the_id_tells_the_epoch():
+    """In every kind of block; without it, the epoch is the first."""
+    events = [TextDelta("a"), TextDelta("b", 1), UsageReported(USAGE)]
+    blocks = SseDecoder().feed(encode([Record(7, event, 12, 0.0) for event in events]))
+    assert ["7.12"] * 3 == [block.id for block in blocks]
+    assert events == [decode_payload(block.data) for block in blocks]
+    assert ["7"] * 3 == [
+        block.id
+        for block in SseDecoder().feed(encode([Record(7, event, 1, 0.0) for event in events]))
+    ]

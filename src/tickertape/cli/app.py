@@ -113,8 +113,8 @@ def tail(
     run_id: Annotated[str, typer.Argument(help="The run's id.")],
     url: Annotated[str, typer.Option(help="The server that has it.")] = "http://127.0.0.1:8000",
     after: Annotated[
-        int, typer.Option(min=-1, help="Begin after this offset; -1: all of it.")
-    ] = -1,
+        str, typer.Option(help="Begin after this cursor, as 61 or 61.2; -1: all of it.")
+    ] = "-1",
 ) -> None:
     """Follow a run on a server to its end.
 

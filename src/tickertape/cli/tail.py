@@ -8,7 +8,7 @@ from tickertape.cli.printing import print_answer
 from tickertape.client.reader import tail_run
 
 
-def follow_run(url: str, run_id: str, *, after: int) -> int:
+def follow_run(url: str, run_id: str, *, after: str) -> int:
     """Print the run's text to its end, and return the exit code.
 
     Says on stderr when the connection is lost and tried again.

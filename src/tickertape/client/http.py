@@ -21,6 +21,7 @@ from tickertape.core.errors import (
     IdempotencyConflict,
     InvalidRequest,
     ProtocolError,
+    RecordsLost,
     RunTrimmed,
     TickertapeError,
     UnknownRun,
@@ -44,6 +45,10 @@ class Interrupted(TickertapeError):
         self.asked_s = asked_s
         """How long the server asked not to be called (`Retry-After`)."""
         super().__init__(message)
+
+
+class CursorRefused(InvalidRequest):
+    """The server's log does not reach to the cursor."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -95,7 +100,8 @@ class ServerSession:
 
         Raises:
             Interrupted: not reached, or it can't answer now.
-            UnknownRun, RunTrimmed, InvalidRequest, ConfigurationError: it refuses for good.
+            UnknownRun, RunTrimmed, RecordsLost, InvalidRequest, ConfigurationError: it
+                refuses for good.
         """
         url = self.base_url + path
         try:
@@ -161,6 +167,10 @@ class ServerSession:
                 raise UnknownRun(run_id)
             case 410 if error.code == "run_trimmed":
                 raise RunTrimmed(run_id)
+            case 409 if error.code == "records_lost":
+                raise RecordsLost(run_id)
+            case 400 if error.code == "cursor_beyond_end":
+                raise CursorRefused(message, param=error.param)
             case 409:
                 raise IdempotencyConflict(message, param=error.param)
             case 401 | 403:

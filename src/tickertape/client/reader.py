@@ -2,27 +2,31 @@
 
 Speaks the native wire. Keeps a cursor, and goes on after it with a new
 connection: nothing is lost or repeated (P1), and an end of file without an
-outcome is a broken connection, never an end (P2).
+outcome is a broken connection, never an end (P2). Records that can't be of one
+history with what was read are an error, never text.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import random
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
+from tickertape.client.attempts import Attempts
 from tickertape.client.base import OpenSource, Source
-from tickertape.client.http import Interrupted, ServerReply, ServerSession
+from tickertape.client.http import CursorRefused, Interrupted, ServerReply, ServerSession
 from tickertape.client.text_stream import AsyncTextStream, TextStream
-from tickertape.core.errors import ConnectionLost, ProtocolError, TickertapeError
+from tickertape.core.cursor import AT_BEGINNING, Cursor, parse_cursor
+from tickertape.core.errors import (
+    InvalidRequest,
+    ProtocolError,
+    RecordsLost,
+    TickertapeError,
+)
 from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted, TextDelta, Timings
-from tickertape.core.record import BEGINNING
 from tickertape.core.request import ChatRequest
 from tickertape.core.retry import Backoff
 from tickertape.core.sse import ServerSentEvent, SseDecoder
@@ -30,7 +34,8 @@ from tickertape.engine.background import background
 from tickertape.engine.identity import new_run_id
 from tickertape.wires.native import DONE, decode_payload
 
-logger = logging.getLogger("tickertape.client")
+After: TypeAlias = Cursor | int | str
+"""A place to read on from: what `ConnectionLost.cursor` is, its text, or a plain offset."""
 
 _PATH: Final = "/chat/stream"
 
@@ -39,12 +44,13 @@ def async_tail_run(
     base_url: str,
     run_id: str,
     *,
-    after: int = BEGINNING,
+    after: After = AT_BEGINNING,
     headers: Mapping[str, str] | None = None,
     backoff: Backoff | None = None,
 ) -> AsyncTextStream:
     """Return a run's text from the first record after `after` to its end.
 
+    `after` is a `ConnectionLost.cursor`, its `str`, or the id of a block.
     Leaving early does not stop the run; `cancel` does. `headers` go with every
     request: whatever the server's application signs its users in with.
 
@@ -52,6 +58,7 @@ def async_tail_run(
         UnknownRun, RunTrimmed: the server has no such run, or no longer.
         RunFailed, RunCancelled: the run ended so.
         ConnectionLost: the server can't be reached any more.
+        RecordsLost: what was read is no longer there; read again from the beginning.
         ProtocolError: it does not speak the native wire, or text is missing.
     """
     return AsyncTextStream(_tail(base_url, run_id, after, headers, backoff))
@@ -61,7 +68,7 @@ def tail_run(
     base_url: str,
     run_id: str,
     *,
-    after: int = BEGINNING,
+    after: After = AT_BEGINNING,
     headers: Mapping[str, str] | None = None,
     backoff: Backoff | None = None,
 ) -> TextStream:
@@ -117,7 +124,7 @@ async def async_cancel_run(
             try:
                 reply = await session.open("DELETE", _path_of(run_id))
             except Interrupted as error:
-                await attempts.wait_after(error, run_id=run_id, cursor=BEGINNING)
+                await attempts.wait_after(error, run_id=run_id, cursor=AT_BEGINNING)
         reply.close()
 
 
@@ -135,14 +142,15 @@ def cancel_run(
 def _tail(
     base_url: str,
     run_id: str,
-    after: int,
+    after: After,
     headers: Mapping[str, str] | None,
     backoff: Backoff | None,
 ) -> OpenSource:
     async def opened() -> AsyncGenerator[Source, None]:
+        cursor = _cursor_of(after)
         async with ServerSession(base_url, headers=headers) as session:
             attempts = Attempts(backoff or Backoff())
-            with closing(Reader(session, run_id=run_id, after=after, attempts=attempts)) as reader:
+            with closing(Reader(session, run_id=run_id, after=cursor, attempts=attempts)) as reader:
                 yield reader
 
     return opened
@@ -170,47 +178,6 @@ def _start(
     return opened
 
 
-class Attempts:
-    """Waits between attempts, and gives up when there were too many in a row."""
-
-    def __init__(self, backoff: Backoff, *, chance: Callable[[], float] = random.random) -> None:
-        self._backoff = backoff
-        self._chance = chance
-        self._failures = 0
-        self._interrupt = asyncio.Event()
-
-    def succeeded(self) -> None:
-        """Count from 0 again."""
-        self._failures = 0
-
-    def hurry(self) -> None:
-        """End the wait that is under way."""
-        self._interrupt.set()
-
-    async def wait_after(self, error: Interrupted, *, run_id: str | None, cursor: int) -> None:
-        """Wait before the next attempt.
-
-        Raises:
-            ConnectionLost: there is no next one.
-        """
-        self._failures += 1
-        wait_s = self._backoff.wait_s(
-            self._failures, fraction=self._chance(), asked_s=error.asked_s
-        )
-        if wait_s is None:
-            message = f"gave up after {self._failures} attempts: {error}"
-            if run_id is not None:
-                message += f"; the run may go on there: tail {run_id!r} after {cursor}"
-            raise ConnectionLost(message, run_id=run_id, cursor=cursor) from error
-        logger.info("%s; trying again in %.1f s", error, wait_s)
-        self._interrupt.clear()
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._interrupt.wait()
-        except TimeoutError:
-            pass
-
-
 class Reader:
     """One run's events, from one connection after the other."""
 
@@ -221,17 +188,20 @@ class Reader:
         attempts: Attempts,
         run_id: str | None = None,
         start: tuple[Mapping[str, str], bytes] | None = None,
-        after: int = BEGINNING,
+        after: Cursor = AT_BEGINNING,
     ) -> None:
         """Read the run `run_id`, or the one that `start` (headers and body) starts."""
         self.run_id = run_id
         self.cursor = after
-        """The offset of the last record that `next` has returned."""
+        """The last record that `next` has returned."""
         self.detail = ""
         self._session = session
         self._attempts = attempts
         self._start = start
         self._after = after
+        self._last_id = str(after)
+        """The cursor as the server wrote it, and gets it back."""
+        self._rereads_end = False
         self._reply: ServerReply | None = None
         self._decoder = SseDecoder()
         self._length = 0
@@ -298,8 +268,7 @@ class Reader:
             # Only its last part: a proxy may have put the server under another path.
             self.run_id = reply.headers.get("Location", "").rpartition("/")[2] or None
         else:
-            after = {} if self.cursor == BEGINNING else {"Last-Event-ID": str(self.cursor)}
-            reply = await self._session.open("GET", _path_of(self.run_id), headers=after)
+            reply = await self._resume(self.run_id)
         if reply.status == 204:
             reply.close()
             return await self._connect_before_end()
@@ -310,11 +279,25 @@ class Reader:
             raise
         return reply
 
+    async def _resume(self, run_id: str) -> ServerReply:
+        is_new = self._rereads_end or self.cursor == AT_BEGINNING
+        headers = {} if is_new else {"Last-Event-ID": self._last_id}
+        try:
+            return await self._session.open("GET", _path_of(run_id), headers=headers)
+        except CursorRefused as error:
+            if self.cursor == self._after:
+                raise
+            # It was there: this reader has read it.
+            raise RecordsLost(run_id) from error
+
     async def _connect_before_end(self) -> ServerReply:
-        """Read the last record once more: the caller had it already, but not what it says."""
-        if self.cursor != self._after or self.cursor == BEGINNING:
+        """Read the last record once more: the caller had it already, but not what it says.
+
+        From the beginning, since nothing tells the epoch of the record before it.
+        """
+        if self._rereads_end or self.cursor != self._after or self.cursor == AT_BEGINNING:
             raise ProtocolError(f"the server has no end after {self.cursor}, but says it closed")
-        self.cursor = self._after - 1
+        self._rereads_end = True
         return await self._connect()
 
     def _owes_cancel(self) -> bool:
@@ -355,19 +338,23 @@ class Reader:
 
         Raises:
             ProtocolError: it can't be what the server meant to send.
+            RecordsLost: it is of another history than what was read.
             Interrupted: the stream says that it is closed, but not how the run ended.
         """
         if block.data == DONE:
             raise Interrupted("the server closed the stream without the run's outcome")
-        if not (block.id.isascii() and block.id.isdigit() and len(block.id) < 19):
+        cursor = parse_cursor(block.id)
+        if cursor is None or cursor.offset < 0:
             raise ProtocolError(f"a block has no offset, but the id {block.id!r}")
-        offset = int(block.id)
-        if offset <= self.cursor:
+        if not self.cursor.shares_history(cursor):
+            raise RecordsLost(self.run_id or "")
+        is_end_again = self._rereads_end and cursor == self._after
+        if cursor.offset <= self.cursor.offset and not is_end_again:
             return None
         event = decode_payload(block.data)
-        if (type(event) is RunStarted) != (self.cursor == BEGINNING):
-            raise ProtocolError(f"{type(event).__name__} ({offset}) can't follow {self.cursor}")
-        self.cursor = offset
+        if (type(event) is RunStarted) != (self.cursor == AT_BEGINNING):
+            raise ProtocolError(f"{type(event).__name__} ({cursor}) can't follow {self.cursor}")
+        self.cursor, self._last_id = cursor, block.id
         if type(event) is RunStarted:
             self.run_id = event.run_id
         elif type(event) is TextDelta:
@@ -377,12 +364,27 @@ class Reader:
         return event
 
     def _check_end(self, ended: RunEnded) -> None:
-        if self._after == BEGINNING and ended.length != self._length:
+        if self._after == AT_BEGINNING and ended.length != self._length:
             raise ProtocolError(
                 f"the run has {ended.length} characters of text, but {self._length} have arrived"
             )
         if ended.outcome == "failed" and ended.error is None:
             raise ProtocolError("the run failed, but the server does not say how")
+
+
+def _cursor_of(after: After) -> Cursor:
+    """Return the cursor that a caller means.
+
+    Raises:
+        InvalidRequest: it means none.
+    """
+    cursor = after if isinstance(after, Cursor) else parse_cursor(str(after))
+    if cursor is None:
+        raise InvalidRequest(
+            f"after is not a cursor: {after!r}; it is the id of a block, as `61` or `61.2`",
+            param="after",
+        )
+    return cursor
 
 
 def _path_of(run_id: str) -> str:

@@ -14,7 +14,13 @@ from typing import Self, assert_never
 
 from tickertape.client.base import OpenSource, Source
 from tickertape.client.response import StreamedResponse
-from tickertape.core.errors import ConnectionLost, RunCancelled, RunFailed, TickertapeError
+from tickertape.core.errors import (
+    ConnectionLost,
+    RecordsLost,
+    RunCancelled,
+    RunFailed,
+    TickertapeError,
+)
 from tickertape.core.events import Event, RunEnded
 from tickertape.engine.background import background
 
@@ -53,6 +59,7 @@ class AsyncTextStream:
             RunFailed: the answer failed or was cut; `partial_text` is what came.
             RunCancelled: somebody else stopped it.
             ConnectionLost: the server that runs it can't be reached any more.
+            RecordsLost: the server has lost what was read; `partial_text` is that.
             ConfigurationError, InvalidRequest: there is nothing that could answer.
         """
         while not (text := self.take_text()):
@@ -137,7 +144,7 @@ class AsyncTextStream:
             try:
                 return await self._read()
             except TickertapeError as error:
-                if isinstance(error, ConnectionLost):
+                if isinstance(error, ConnectionLost | RecordsLost):
                     error.partial_text = self.response.content
                 self._failure = error
                 await self._release()

@@ -7,7 +7,9 @@ neighbours merge: nothing is reordered, and nothing merges across another event.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, TypeVar
 
 from tickertape.core.events import (
     Event,
@@ -20,6 +22,8 @@ from tickertape.core.record import Record
 
 MAX_DELTA_CHARS = 16_384
 """A merged delta stops growing here, so that no event becomes a burden to a reader."""
+
+_epoch_of: Final = attrgetter("epoch")
 
 
 def coalesce(events: Sequence[Event]) -> Sequence[Event]:
@@ -34,10 +38,13 @@ def coalesce_records(records: Sequence[Record]) -> Sequence[Record]:
     """Return the records with adjacent deltas of one part merged.
 
     A merged record bears the offset of its last part: a reader that has applied
-    it has applied everything up to there.
+    it has applied everything up to there. Records of two epochs stay apart.
     """
     if len(records) < 2:
         return records
+    if records[0].epoch != records[-1].epoch:  # epochs never fall
+        stretches = [list(stretch) for _, stretch in groupby(records, _epoch_of)]
+        return [merged for stretch in stretches for merged in coalesce_records(stretch)]
     events = [record.event for record in records]
     text = _one_text(events)
     if text is not None:

@@ -24,7 +24,7 @@ TickertapeError
     ├── LogClosed           the run has ended: stop writing
     ├── StaleEpoch          .held .current: another writer took over: stop, do not retry
     ├── LeaseHeld           the run's writer is alive: leave the run to it
-    ├── RecordsLost         the log lost records that were acknowledged: the run can't go on (409)
+    ├── RecordsLost         .partial_text: the log lost acknowledged records; read anew (409)
     ├── LogUnavailable      it can't be read or written now: nothing was stored; try later (503)
     └── IllegalEvent        the event may not follow what is in the log
 """
@@ -34,6 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tickertape.core.cursor import Cursor
     from tickertape.core.events import CancelledBy, ErrorCode, RunError
 
 
@@ -151,7 +152,7 @@ class ConnectionLost(TickertapeError):
     """
 
     def __init__(
-        self, message: str, *, run_id: str | None, cursor: int, partial_text: str = ""
+        self, message: str, *, run_id: str | None, cursor: Cursor, partial_text: str = ""
     ) -> None:
         self.run_id = run_id
         self.cursor = cursor
@@ -219,11 +220,13 @@ class LeaseHeld(LogError):
 class RecordsLost(LogError):
     """The log no longer has records that it had acknowledged.
 
-    A writer ends the run; a reader holds text that is no longer there.
+    A writer ends the run. A reader holds text that is no longer there (`partial_text`),
+    and that other text may have replaced.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, *, partial_text: str = "") -> None:
         self.run_id = run_id
+        self.partial_text = partial_text
         super().__init__(
             f"the log lost records of run {run_id!r} that it had stored; "
             "read the run again from the beginning"

@@ -18,15 +18,15 @@ from typing import Final, Self
 import msgspec
 
 from tickertape.core.attempts import RetryPolicy
+from tickertape.core.cursor import AT_BEGINNING, Cursor
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import Busy, Draining, TickertapeError, UnknownRun
 from tickertape.core.events import CancelledBy, RunStarted
-from tickertape.core.record import BEGINNING
 from tickertape.core.request import Request
 from tickertape.core.run_state import RunState
 from tickertape.engine.identity import new_run_id
 from tickertape.engine.step import Step
-from tickertape.engine.tail import READ_LIMIT, Tail
+from tickertape.engine.tail import READ_LIMIT, Tail, check_cursor, read_on
 from tickertape.engine.writer import write_run
 from tickertape.logs.base import Created, EventLog, RunHead
 from tickertape.providers.base import Route
@@ -52,7 +52,7 @@ class Snapshot:
     """A run as it stands: what its events fold to, and the cursor to go on from."""
 
     state: RunState
-    cursor: int
+    cursor: Cursor
 
 
 class Engine:
@@ -122,13 +122,17 @@ class Engine:
         finally:
             self._starting -= 1
 
-    async def tail(self, run_id: str, *, after: int = BEGINNING, owner: str | None = None) -> Tail:
+    async def tail(
+        self, run_id: str, *, after: Cursor = AT_BEGINNING, owner: str | None = None
+    ) -> Tail:
         """Return a subscriber to the run. Close it.
 
         Raises:
             UnknownRun: there is none, or it is not the owner's. RunTrimmed.
+            CursorBeyondEnd: there never was such a record.
+            RecordsLost: there was, but the log has lost it.
         """
-        await self.head(run_id, owner=owner)
+        await check_cursor(self.log, await self.head(run_id, owner=owner), after)
         return Tail(self.log, run_id, after=after, heartbeat_s=self._heartbeat_s)
 
     async def head(self, run_id: str, *, owner: str | None = None) -> RunHead:
@@ -147,15 +151,16 @@ class Engine:
 
         Raises:
             UnknownRun: there is none, or it is not the owner's. RunTrimmed.
+            RecordsLost: some were, while it was being read.
         """
         await self.head(run_id, owner=owner)
         state = RunState()
-        cursor = BEGINNING
+        cursor = AT_BEGINNING
         while True:
-            part = await self.log.read(run_id, after=cursor, limit=READ_LIMIT)
+            part = await read_on(self.log, run_id, after=cursor)
             for record in part.records:
                 state.apply(record.event)
-                cursor = record.offset
+                cursor = Cursor(record.offset, record.epoch)
             if len(part.records) < READ_LIMIT:
                 return Snapshot(state, cursor)
 

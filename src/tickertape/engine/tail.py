@@ -3,6 +3,10 @@
 A subscriber is a cursor and a wake-up, never a queue. It pulls when its reader
 can take more; a slow one simply reads larger, merged batches later, and costs
 the run nothing (P6).
+
+What follows a record follows it only as long as that record is there. A log may lose
+records and get others in their place, under a higher epoch: so where the epoch changes,
+the last record is looked at again, and who has read what was lost is told.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from tickertape.core.coalesce import coalesce_records
+from tickertape.core.cursor import AT_BEGINNING, FIRST_EPOCH, Cursor
+from tickertape.core.errors import CursorBeyondEnd, RecordsLost
 from tickertape.core.record import BEGINNING, Record
-from tickertape.logs.base import EventLog
+from tickertape.logs.base import EventLog, RunHead, Slice
 
 READ_LIMIT: Final = 256
 """Records in one read: bounds what a reader that is far behind costs at a time."""
@@ -23,18 +29,24 @@ READ_LIMIT: Final = 256
 class Tail:
     """A run's records after a cursor, in order, each once, merged where they had to wait.
 
-    `watch` first, with the run known to exist. Used by one task; `close` may come from another.
+    The run, and the record at `after`, are known to have been there (`check_cursor`).
+    Used by one task; `close` may come from another.
     """
 
     def __init__(
-        self, log: EventLog, run_id: str, *, after: int = BEGINNING, heartbeat_s: float = 15.0
+        self,
+        log: EventLog,
+        run_id: str,
+        *,
+        after: Cursor = AT_BEGINNING,
+        heartbeat_s: float = 15.0,
     ) -> None:
-        self.cursor = after
-        """The offset of the last record that `next` has returned."""
         self.is_over = False
         """Nothing more comes: the run has closed and all was returned, or the tail was closed."""
         self._log = log
         self._run_id = run_id
+        # The cursor, in two: to make one for each batch would cost.
+        self._offset, self._epoch = after.offset, after.epoch
         self._heartbeat_s = heartbeat_s
         self._loop = asyncio.get_running_loop()
         self._is_behind = True
@@ -43,11 +55,17 @@ class Tail:
         self._watch = log.watch(run_id, self._wake)
         self._timer = self._loop.call_later(heartbeat_s, self._beat)
 
+    @property
+    def cursor(self) -> Cursor:
+        """Return the last record that `next` has returned."""
+        return Cursor(self._offset, self._epoch)
+
     async def next(self) -> Sequence[Record]:
         """Return the next records; none when a heartbeat is due, or when it `is_over`.
 
         Raises:
-            CursorBeyondEnd, RunTrimmed: as `EventLog.read`.
+            RecordsLost: what was returned last is no longer there.
+            RunTrimmed, LogUnavailable: as `EventLog.read`.
         """
         # One flat function: each frame between the event loop and the future is paid
         # for at every wake-up.
@@ -55,9 +73,19 @@ class Tail:
         while not self.is_over:
             if self._is_behind:
                 self._is_behind = False
-                part = await self._log.read(self._run_id, after=self.cursor, limit=READ_LIMIT)
-                if part.records:
-                    records = self._advance(part.records)
+                try:
+                    # As `read_on` does it, without its frame.
+                    part = await self._log.read(self._run_id, after=self._offset, limit=READ_LIMIT)
+                    found = part.records
+                    if (found[0].epoch != self._epoch) if found else part.is_closed:
+                        await _require_record(self._log, self._run_id, self.cursor)
+                except BaseException as error:
+                    self._is_behind = True  # what could not be read is still to be read
+                    if isinstance(error, CursorBeyondEnd):
+                        raise RecordsLost(self._run_id) from error
+                    raise
+                if found:
+                    records = self._advance(found)
                 if part.is_closed:
                     self.close()
                 if records:
@@ -81,7 +109,8 @@ class Tail:
         self._wake()
 
     def _advance(self, records: Sequence[Record]) -> Sequence[Record]:
-        self.cursor = records[-1].offset
+        last = records[-1]
+        self._offset, self._epoch = last.offset, last.epoch
         if len(records) == READ_LIMIT:
             self._is_behind = True
         return coalesce_records(records)
@@ -113,3 +142,47 @@ class Tail:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+async def read_on(log: EventLog, run_id: str, *, after: Cursor) -> Slice:
+    """Read up to `READ_LIMIT` records after one that was there, if it still is.
+
+    Raises:
+        RecordsLost: it is not, whether or not another has taken its place.
+        UnknownRun, RunTrimmed, LogUnavailable: as `EventLog.read`.
+    """
+    try:
+        part = await log.read(run_id, after=after.offset, limit=READ_LIMIT)
+    except CursorBeyondEnd as error:
+        raise RecordsLost(run_id) from error
+    found = part.records
+    # Records of one epoch follow each other. Where a run ends at the cursor, that end may
+    # be another record in its place: nothing comes after it that would show.
+    if (found[0].epoch != after.epoch) if found else part.is_closed:
+        await _require_record(log, run_id, after)
+    return part
+
+
+async def check_cursor(log: EventLog, head: RunHead, after: Cursor) -> None:
+    """Return if the record that a reader has applied is the one in the run.
+
+    Raises:
+        CursorBeyondEnd: it was never written.
+        RecordsLost: it was, and is there no more.
+    """
+    if after.offset >= head.end_offset and after.epoch == head.epoch:
+        raise CursorBeyondEnd(after.offset, end_offset=head.end_offset)
+    # A run that nobody has taken over has no other history.
+    if not after.epoch == head.epoch == FIRST_EPOCH:
+        await _require_record(log, head.run_id, after)
+
+
+async def _require_record(log: EventLog, run_id: str, cursor: Cursor) -> None:
+    if cursor.offset == BEGINNING:
+        return
+    try:
+        part = await log.read(run_id, after=cursor.offset - 1, limit=1)
+    except CursorBeyondEnd as error:
+        raise RecordsLost(run_id) from error
+    if not part.records or part.records[0].epoch != cursor.epoch:
+        raise RecordsLost(run_id)

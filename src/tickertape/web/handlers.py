@@ -11,13 +11,8 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from tickertape.core.errors import (
-    ConfigurationError,
-    CursorBeyondEnd,
-    InvalidRequest,
-    TickertapeError,
-)
-from tickertape.core.record import BEGINNING
+from tickertape.core.cursor import AT_BEGINNING, Cursor, parse_cursor
+from tickertape.core.errors import ConfigurationError, InvalidRequest, TickertapeError
 from tickertape.engine.engine import Engine
 from tickertape.providers.base import Route
 from tickertape.web.limits import Limits, parse_request
@@ -128,7 +123,7 @@ class Handlers:
         if "respond-async" in call.headers.get("prefer", ""):
             headers = {"location": location, "preference-applied": "respond-async"}
             return json_reply({"run_id": created.run_id}, status=202, headers=headers)
-        return await self._tail(call, created.run_id, after=BEGINNING, location=location)
+        return await self._tail(call, created.run_id, after=AT_BEGINNING, location=location)
 
     def _routes(self, model: str) -> list[Route]:
         try:
@@ -141,12 +136,11 @@ class Handlers:
             raise InvalidRequest(f"there is no model {model!r} here", param="model") from error
 
     async def _tail(
-        self, call: Call, run_id: str, *, after: int, location: str | None = None
+        self, call: Call, run_id: str, *, after: Cursor, location: str | None = None
     ) -> AnyReply:
         head = await self.engine.head(run_id, owner=call.owner)
-        if after >= head.end_offset:
-            raise CursorBeyondEnd(after, end_offset=head.end_offset)
-        if head.is_closed and after == head.end_offset - 1:
+        # The end of a run is written under its last epoch.
+        if head.is_closed and after == Cursor(head.end_offset - 1, head.epoch):
             # A browser's EventSource connects again after each end; this is what stops it.
             return Reply(204, headers={"cache-control": "no-store"})
         tail = await self.engine.tail(run_id, after=after, owner=call.owner)
@@ -187,18 +181,18 @@ def _wants_json(call: Call) -> bool:
     return "application/json" in accept and "text/event-stream" not in accept
 
 
-def _cursor(call: Call) -> int:
-    """Return the offset after which to read. The header counts: an EventSource renews only that."""
+def _cursor(call: Call) -> Cursor:
+    """Return the cursor to read after. The header counts: an EventSource renews only that."""
     name = "Last-Event-ID" if call.headers.get("last-event-id") else "after"
-    value = call.headers.get("last-event-id") or call.query.get("after") or str(BEGINNING)
-    digits = value.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or int(value) < BEGINNING:
+    value = call.headers.get("last-event-id") or call.query.get("after")
+    cursor = parse_cursor(value) if value else AT_BEGINNING
+    if cursor is None:
         raise InvalidRequest(
             f"{name} must be the id of a block that you have read, not {value!r}; "
             "leave it out to read from the beginning",
             param=name,
         )
-    return int(value)
+    return cursor
 
 
 def _idempotency_key(call: Call) -> str | None:

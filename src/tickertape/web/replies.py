@@ -17,6 +17,7 @@ from tickertape.core.errors import (
     IdempotencyConflict,
     InvalidRequest,
     LogError,
+    RecordsLost,
     RequestTooLarge,
     RunTrimmed,
     TickertapeError,
@@ -62,6 +63,7 @@ _STATUSES: Final[tuple[tuple[type[TickertapeError], int, str], ...]] = (
     (UnknownRun, 404, "unknown_run"),
     (RunTrimmed, 410, "run_trimmed"),
     (CursorBeyondEnd, 400, "cursor_beyond_end"),
+    (RecordsLost, 409, "records_lost"),
     (Busy, 503, "busy"),
     (LogError, 503, "log_unavailable"),
 )

@@ -21,7 +21,7 @@ def encode_document(snapshot: Snapshot) -> bytes:
             "provider": started.provider,
             "created_at": started.created_at,
         }
-    document |= {"phase": state.phase.value, "cursor": snapshot.cursor, "content": state.text}
+    document |= {"phase": state.phase.value, "cursor": str(snapshot.cursor), "content": state.text}
     document["choices"] = [
         {"index": index, **_choice(choice)} for index, choice in sorted(state.choices.items())
     ]

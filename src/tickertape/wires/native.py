@@ -14,6 +14,7 @@ from typing import Final, assert_never, get_args
 
 import msgspec
 
+from tickertape.core.cursor import FIRST_EPOCH, Cursor
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
     AttemptEnded,
@@ -58,9 +59,11 @@ def encode(records: Sequence[Record]) -> bytes:
 
 def _block(record: Record) -> bytes:
     event = record.event
-    if type(event) is TextDelta and not event.choice:  # nearly all blocks are this one
+    # Nearly all blocks are this one.
+    if type(event) is TextDelta and not event.choice and record.epoch == FIRST_EPOCH:
         return b'id: %d\ndata: {"content":%b}\n\n' % (record.offset, _encode_json(event.text))
-    block = b"id: %d\ndata: %b\n\n" % (record.offset, encode_payload(event))
+    cursor = str(Cursor(record.offset, record.epoch)).encode()
+    block = b"id: %b\ndata: %b\n\n" % (cursor, encode_payload(event))
     return block + _DONE_BLOCK if type(event) is RunEnded else block
 
 

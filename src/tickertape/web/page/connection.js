@@ -246,8 +246,8 @@ async function explain(response, answer, isResuming) {
     broken.retryAfterMs = parseRetryAfter(headers.get("retry-after"), Date.now());
     return broken;
   }
-  // 204 and 400: the cursor and the log disagree. Once, read it all again.
-  if (isResuming && (status === 204 || status === 400) && !answer.isReread) {
+  // The cursor and the log disagree, or the log has lost what was read. Once, read it all again.
+  if (isResuming && [204, 400, 409].includes(status) && !answer.isReread) {
     forgetText(answer);
     answer.isReread = true;
     return new Broken("This answer has to be loaded again.");
