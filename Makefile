@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench format clean
+.PHONY: run test check bench simulate format clean
 
 run: $(READY)
 	$(BIN)/tickertape serve $(ARGS)
@@ -23,6 +23,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Replays one schedule of the simulation, step by step: make simulate SEED=7
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     CancelledBy,
     ChoiceFinished,
@@ -105,6 +106,7 @@ reports: SearchStrategy[Event] = (
         error=st.none() | errors,
         usage=st.none() | usages,
     )
+    | st.builds(AnswerStored, provider=st.text(), model=st.text(), response_id=st.text())
     | st.builds(
         ChoiceFinished,
         finish_reason=finish_reasons,

@@ -14,6 +14,7 @@ from tests.vectors import by_name, to_bytes, vectors
 from tickertape.core.codec import decode_event, encode_event
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     CancelledBy,
     ChoiceFinished,
@@ -52,6 +53,7 @@ KNOWN: dict[str, Event] = {
         error=RunError(code="rate_limited", message="Too many.", is_retryable=True),
         usage=Usage(input_tokens=3),
     ),
+    "answer_stored": AnswerStored(provider="azure", model="gpt-4o", response_id="resp_1"),
     "text_delta_minimal": TextDelta("Hel"),
     "text_delta_full": TextDelta('\u00e9\u20ac\U0001f600 "\\\n\u2028\0', choice=1),
     "text_delta_empty": TextDelta(""),

@@ -8,6 +8,7 @@ import pytest
 
 from tickertape.core.errors import IllegalEvent
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     Event,
@@ -32,6 +33,7 @@ ENDED = RunEnded(
 ONE_OF_EACH: list[Event] = [
     STARTED,
     AttemptEnded(provider="p", model="m", result="chosen", begun_s=0.0, ended_s=1.0),
+    AnswerStored(provider="p", model="m", response_id="r"),
     TextDelta("a"),
     ReasoningDelta("a"),
     RefusalDelta("a"),

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from tickertape.core.deadlines import Deadlines
-from tickertape.core.errors import LogError, LogUnavailable
-from tickertape.core.events import RunEnded, RunStarted, Timings
+from tickertape.core.errors import LogError, LogUnavailable, RecordsLost, RunTrimmed, UnknownRun
+from tickertape.core.events import RunEnded, RunStarted, Timings, Usage, UsageReported
 from tickertape.engine.step import Step
-from tickertape.engine.writer import write_run
+from tickertape.engine.writer import NOT_STORED, RECORDS_LOST, write_run
 from tickertape.logs.memory import MemoryLog
 from tickertape.providers.base import Route
 from tickertape.testing.scripted import ScriptedProvider
@@ -84,47 +84,53 @@ class FullLog(MemoryLog):
     """A log that refuses appends while it is full."""
 
     is_full = False
-    refused = 0
 
     async def append(self, run_id, events, *, epoch):
         if self.is_full:
-            self.refused += 1
             raise LogUnavailable("the disk is full")
         return await super().append(run_id, events, epoch=epoch)
 
 
-@pytest.mark.parametrize("refused_times", [1, 4])
-async def test_p2_a_run_that_can_not_be_stored_ends_with_the_length_of_what_was(
-    step, provider, refused_times
-):
-    """As soon as the log takes it; the provider is stopped at once."""
+async def test_p2_a_run_that_can_not_be_stored_returns_the_end_that_it_should_have(step, provider):
+    """The provider is stopped at once; whoever holds the run stores its end later."""
     log = FullLog()
     await log.create(STARTED)
-    provider.stream.send("stored")
+    provider.stream.send("stored", UsageReported(Usage(output_tokens=2)))
     task = asyncio.ensure_future(write_run(log, step, run_id="r", epoch=1))
     while (await log.head("r")).end_offset == 1:
         await asyncio.sleep(0.01)
     log.is_full = True
-    provider.stream.send("lost")
-    while log.refused < refused_times:
-        await asyncio.sleep(0.01)
+    provider.stream.finish("lost")
+    ended = await task
     assert provider.stream.is_closed
-    log.is_full = False
-    await task
-    (end,) = (await log.read("r", after=1)).records
-    assert ("failed", "internal", 6) == (
-        end.event.outcome,
-        end.event.error.code,
-        end.event.length,
+    assert ("failed", NOT_STORED, Usage(output_tokens=2)) == (
+        ended.outcome,
+        ended.error,
+        ended.usage,
     )
 
 
-async def test_p5_a_log_that_stays_full_is_given_up(step, provider):
-    """A run does not occupy its place for ever; whoever opens the log next ends it."""
-    log = FullLog()
-    await log.create(STARTED)
-    log.is_full = True
-    provider.stream.finish("lost")
-    with pytest.raises(LogUnavailable):
-        await write_run(log, step, run_id="r", epoch=1)
+async def test_p1_a_log_that_lost_records_stops_the_provider(log, step, provider):
+    """More text after a hole would be no answer."""
+
+    async def lose(run_id, events, *, epoch):
+        raise RecordsLost(run_id)
+
+    log.append = lose
+    provider.stream.send("a")
+    ended = await write_run(log, step, run_id="r", epoch=1)
+    assert provider.stream.is_closed
+    assert ("failed", RECORDS_LOST) == (ended.outcome, ended.error)
+
+
+@pytest.mark.parametrize("gone", [UnknownRun("r"), RunTrimmed("r")])
+async def test_a_run_that_is_gone_is_let_go(log, step, provider, gone):
+    """Nothing is left to end."""
+
+    async def refuse(run_id, events, *, epoch):
+        raise gone
+
+    log.append = refuse
+    provider.stream.send("a")
+    assert await write_run(log, step, run_id="r", epoch=1) is None
     assert provider.stream.is_closed

@@ -13,6 +13,7 @@ import msgspec
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     Event,
@@ -30,6 +31,7 @@ from tickertape.core.events import (
 _KNOWN: Final = (
     RunStarted,
     AttemptEnded,
+    AnswerStored,
     TextDelta,
     ReasoningDelta,
     RefusalDelta,

@@ -92,6 +92,17 @@ class AttemptEnded(Struct, frozen=True, kw_only=True, tag="attempt_ended", omit_
     """What a failed attempt will be billed; None: the provider reported nothing."""
 
 
+class AnswerStored(Struct, frozen=True, kw_only=True, tag="answer_stored", gc=False):
+    """The provider stores the answer under a name: another process can go on with it.
+
+    For writers only; no wire shows it. A later one replaces an earlier one.
+    """
+
+    provider: str
+    model: str
+    response_id: str
+
+
 class TextDelta(Struct, frozen=True, tag="text_delta", omit_defaults=True, gc=False):
     """More of the answer."""
 
@@ -178,6 +189,7 @@ Delta: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 Event: TypeAlias = (
     RunStarted
     | AttemptEnded
+    | AnswerStored
     | TextDelta
     | ReasoningDelta
     | RefusalDelta

@@ -11,6 +11,7 @@ from typing import Final, assert_never
 
 from tickertape.core.errors import IllegalEvent
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     Event,
@@ -40,6 +41,7 @@ NEXT: Final[dict[Phase, dict[type[Event], Phase]]] = {
     Phase.PENDING: {RunStarted: Phase.RUNNING},
     Phase.RUNNING: {
         AttemptEnded: Phase.RUNNING,
+        AnswerStored: Phase.RUNNING,
         TextDelta: Phase.RUNNING,
         ReasoningDelta: Phase.RUNNING,
         RefusalDelta: Phase.RUNNING,
@@ -143,6 +145,7 @@ class RunState:
         "length",
         "phase",
         "started",
+        "stored",
         "usage",
     )
 
@@ -152,6 +155,8 @@ class RunState:
         self.started: RunStarted | None = None
         self.attempts: list[AttemptEnded] = []
         """Empty where the first attempt was the only one."""
+        self.stored: AnswerStored | None = None
+        """Where another process can read the answer again; None: nowhere."""
         self.choices: dict[int, Choice] = {}
         self.filters: list[FilterReported] = []
         self.usage: Usage | None = None
@@ -188,6 +193,8 @@ class RunState:
                 self.started = event
             case AttemptEnded():
                 self.attempts.append(event)
+            case AnswerStored():
+                self.stored = event
             case FilterReported():
                 self.filters.append(event)
             case UsageReported():

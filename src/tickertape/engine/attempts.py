@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -30,7 +30,7 @@ from tickertape.core.events import (
     UsageReported,
 )
 from tickertape.core.request import Request
-from tickertape.providers.base import ProviderStream, Route, StreamEnd
+from tickertape.providers.base import ProviderStream, Route, StoredStream, StreamEnd
 
 _SPEAKS: Final = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ChoiceFinished})
 
@@ -40,6 +40,11 @@ class Spoken(Struct):
 
     stream: ProviderStream
     events: list[Event]
+    route: Route
+
+
+async def _ignore(_route: Route, _stream: ProviderStream) -> None:
+    pass
 
 
 class Attempts:
@@ -53,8 +58,14 @@ class Attempts:
         policy: RetryPolicy,
         give_up_at_s: float,
         fraction: Callable[[], float] = random.random,
+        on_open: Callable[[Route, ProviderStream], Awaitable[None]] = _ignore,
     ) -> None:
-        """`give_up_at_s` is when the run's own deadline passes, on the event loop's clock."""
+        """`give_up_at_s` is when the run's own deadline passes, on the event loop's clock.
+
+        `on_open` is awaited for each stream before it is read. What it raises ends all attempts.
+        """
+        self.is_detached = False
+        """Stored answers that are given up go on at their providers: another process reads them."""
         self.ended: list[AttemptEnded] = []
         """Every attempt that is over, in the order of their ends."""
         self.unspoken: list[Event] = []
@@ -64,6 +75,7 @@ class Attempts:
         self._policy = policy
         self._give_up_at_s = give_up_at_s
         self._fraction = fraction
+        self._on_open = on_open
         self._plan = AttemptPlan(len(routes), backoff=policy.backoff)
         self._loop = asyncio.get_running_loop()
         self._started_at_s = self._loop.time()
@@ -139,7 +151,7 @@ class Attempts:
         begun_at_s = self._loop.time()
         events: list[Event] = []
         try:
-            spoken = await _until_it_speaks(route, self._request, events)
+            spoken = await self._until_it_speaks(route, events)
         except ProviderError as error:
             self.unspoken = events
             self._note_failure(index, error)
@@ -150,6 +162,28 @@ class Attempts:
             raise
         self._record(route, begun_at_s, None)
         return spoken
+
+    async def _until_it_speaks(self, route: Route, events: list[Event]) -> Spoken:
+        request = msgspec.structs.replace(self._request, model=route.model)
+        stream = await route.provider.open(request)
+        try:
+            await self._on_open(route, stream)
+            while True:
+                chunk = await stream.read()
+                translator = stream.translator
+                brought = translator.feed(chunk) if chunk else translator.close()
+                events += brought
+                has_spoken = any(type(event) in _SPEAKS for event in brought)
+                if has_spoken or translator.end == StreamEnd():
+                    return Spoken(stream, events, route)
+                if translator.end is not None:
+                    raise _failed(translator.end)
+        except BaseException:
+            if self.is_detached:
+                detach(stream)
+            else:
+                stream.close()
+            raise
 
     def _note_failure(self, index: int, error: ProviderError) -> None:
         self._plan.fail(
@@ -192,26 +226,17 @@ class Attempts:
         )
 
 
+def detach(stream: ProviderStream) -> None:
+    """Close the connection; where the provider stores the answer, it goes on there."""
+    if isinstance(stream, StoredStream):
+        stream.detach()
+    else:
+        stream.close()
+
+
 def _usage(events: list[Event]) -> Usage | None:
     reports = [event.usage for event in events if isinstance(event, UsageReported)]
     return reports[-1] if reports else None
-
-
-async def _until_it_speaks(route: Route, request: Request, events: list[Event]) -> Spoken:
-    stream = await route.provider.open(msgspec.structs.replace(request, model=route.model))
-    try:
-        while True:
-            chunk = await stream.read()
-            translator = stream.translator
-            brought = translator.feed(chunk) if chunk else translator.close()
-            events += brought
-            if any(type(event) in _SPEAKS for event in brought) or translator.end == StreamEnd():
-                return Spoken(stream, events)
-            if translator.end is not None:
-                raise _failed(translator.end)
-    except BaseException:
-        stream.close()
-        raise
 
 
 def _failed(end: StreamEnd) -> ProviderError:

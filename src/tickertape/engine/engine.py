@@ -1,7 +1,7 @@
-"""The engine: starts runs, cancels them, drains. Owns every run's task.
+"""The engine: starts runs, cancels them, drains, and takes over those of the dead.
 
 A run is the server's, not its reader's: it goes on until it has ended, whoever
-listens. Names no concrete provider, log or kind of client.
+listens, and whatever process dies. Names no concrete provider, log or kind of client.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,14 +21,24 @@ import msgspec
 from tickertape.core.attempts import RetryPolicy
 from tickertape.core.cursor import AT_BEGINNING, Cursor
 from tickertape.core.deadlines import Deadlines
-from tickertape.core.errors import Busy, Draining, TickertapeError, UnknownRun
-from tickertape.core.events import CancelledBy, RunStarted
+from tickertape.core.errors import (
+    Busy,
+    ConfigurationError,
+    Draining,
+    LogUnavailable,
+    UnknownRun,
+)
+from tickertape.core.events import CancelledBy, RunEnded, RunStarted
 from tickertape.core.request import Request
 from tickertape.core.run_state import RunState
-from tickertape.engine.identity import new_run_id
-from tickertape.engine.step import Step
+from tickertape.engine.identity import new_holder, new_run_id
+from tickertape.engine.keeper import Keeper
+from tickertape.engine.lost_runs import LostRuns
+from tickertape.engine.readers import Readers
+from tickertape.engine.reattachment import NO_REQUEST
+from tickertape.engine.running import END_TIMEOUT_S, RunningRuns
+from tickertape.engine.step import Earlier, Step
 from tickertape.engine.tail import READ_LIMIT, Tail, check_cursor, read_on
-from tickertape.engine.writer import write_run
 from tickertape.logs.base import Created, EventLog, RunHead
 from tickertape.providers.base import Route
 
@@ -37,14 +48,8 @@ BUSY_RETRY_AFTER_S: Final = 2.0
 DRAINING_RETRY_AFTER_S: Final = 5.0
 
 
-class _Running:
-    """A run that this process writes."""
-
-    __slots__ = ("step", "task")
-
-    def __init__(self, step: Step, task: asyncio.Task[None]) -> None:
-        self.step = step
-        self.task = task
+def _nowhere(_provider: str, _model: str) -> Route | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,11 @@ class Snapshot:
 
 
 class Engine:
-    """Runs, in one process. Use as `async with`; leaving cancels what still runs (`shutdown`)."""
+    """Runs, in one process. Use as `async with`; leaving cancels what still runs (`shutdown`).
+
+    Several engines may share one log. What one starts, all can read and cancel; what
+    one leaves unfinished, another ends within two terms of its lease.
+    """
 
     def __init__(
         self,
@@ -65,10 +74,30 @@ class Engine:
         deadlines: Deadlines | None = None,
         retry: RetryPolicy | None = None,
         max_runs: int = 1000,
+        max_subscribers: int = 10_000,
         heartbeat_s: float = 15.0,
+        lease_term_s: float = 5.0,
+        abandon_after_s: float | None = None,
+        route_for: Callable[[str, str], Route | None] = _nowhere,
         now: Callable[[], float] = time.time,
         make_run_id: Callable[[], str] = new_run_id,
+        make_holder: Callable[[], str] = new_holder,
+        fraction: Callable[[], float] = random.random,
     ) -> None:
+        """Make an engine over a log.
+
+        A process that is silent for `lease_term_s` counts as dead. A run that nobody
+        reads for `abandon_after_s` is cancelled (`abandoned`); None: never. `route_for`
+        finds the provider and model that a run's record names, so that a stored
+        answer can be gone on with. `fraction` spreads retries: at random from 0 to 1.
+
+        Raises:
+            ConfigurationError: a setting is no time.
+        """
+        if abandon_after_s is not None and not abandon_after_s > 0:
+            raise ConfigurationError(
+                f"abandon_after_s must be None or more than 0, not {abandon_after_s!r}"
+            )
         self.log: Final = log
         self.is_draining = False
         self._deadlines = deadlines or Deadlines()
@@ -77,9 +106,21 @@ class Engine:
         self._heartbeat_s = heartbeat_s
         self._now = now
         self._make_run_id = make_run_id
-        self._running: dict[str, _Running] = {}
+        self._fraction = fraction
+        self._abandon_after_s = abandon_after_s
         self._starting = 0
-        self._cancels = log.watch_cancels(self._cancel_requested)
+        holder = make_holder()
+        self._keeper = Keeper(log, holder=holder, term_s=lease_term_s, sweep=self._sweep)
+        self._readers = Readers(max_subscribers)
+        self._running = RunningRuns(log, abandon_after_s=abandon_after_s, on_unended=self._end_soon)
+        self._lost = LostRuns(
+            log,
+            self._running,
+            holder=holder,
+            route_for=route_for,
+            make_step=self._step_of_stored,
+            now=now,
+        )
 
     @property
     def running_runs(self) -> int:
@@ -103,7 +144,7 @@ class Engine:
             IdempotencyConflict: the key's run was started with another request.
         """
         fingerprint = _fingerprint(routes, request)
-        if self.is_draining or len(self._running) + self._starting >= self._max_runs:
+        if self.is_draining or self._is_full():
             return await self._join(idempotency_key, owner, fingerprint)
         self._starting += 1
         try:
@@ -113,11 +154,19 @@ class Engine:
                 provider=routes[0].provider.name,
                 created_at=self._now(),
             )
-            created = await self.log.create(
-                started, owner=owner, idempotency_key=idempotency_key, fingerprint=fingerprint
-            )
-            if created.is_new:
-                self._write(routes, request, started, epoch=created.epoch)
+            await self._keeper.hold()
+            with self._running.expecting() as asked:
+                created = await self._create(
+                    started, owner=owner, idempotency_key=idempotency_key, fingerprint=fingerprint
+                )
+                if created.is_new:
+                    run_id, epoch = created.run_id, created.epoch
+                    started = msgspec.structs.replace(started, run_id=run_id)
+                    step = self._step(routes, request, started, epoch=epoch)
+                    self._lost.forget(run_id)
+                    self._running.write(
+                        step, run_id=run_id, epoch=epoch, cancelled_by=asked.get(run_id)
+                    )
             return created
         finally:
             self._starting -= 1
@@ -131,9 +180,23 @@ class Engine:
             UnknownRun: there is none, or it is not the owner's. RunTrimmed.
             CursorBeyondEnd: there never was such a record.
             RecordsLost: there was, but the log has lost it.
+            Busy: `max_subscribers` read already.
         """
         await check_cursor(self.log, await self.head(run_id, owner=owner), after)
-        return Tail(self.log, run_id, after=after, heartbeat_s=self._heartbeat_s)
+        self._readers.enter(run_id)
+        try:
+            return self._tail(run_id, after=after, left=lambda: self._readers.leave(run_id))
+        except BaseException:
+            self._readers.leave(run_id)
+            raise
+
+    def require_place_for_reader(self) -> None:
+        """Return if `tail` has room for another subscriber.
+
+        Raises:
+            Busy: `max_subscribers` read already.
+        """
+        self._readers.require_room()
 
     async def head(self, run_id: str, *, owner: str | None = None) -> RunHead:
         """Return what the log knows of the run.
@@ -154,6 +217,7 @@ class Engine:
             RecordsLost: some were, while it was being read.
         """
         await self.head(run_id, owner=owner)
+        self._readers.note(run_id)
         state = RunState()
         cursor = AT_BEGINNING
         while True:
@@ -172,7 +236,8 @@ class Engine:
         Raises:
             UnknownRun: there is none, or it is not the owner's. RunTrimmed.
         """
-        async with await self.tail(run_id, owner=owner) as tail:
+        await self.head(run_id, owner=owner)
+        async with self._tail(run_id) as tail:
             await self.log.request_cancel(run_id, by)
             while not tail.is_over:
                 await tail.next()
@@ -184,22 +249,20 @@ class Engine:
     async def drain(self, drain_s: float) -> None:
         """Take no more runs, let running ones finish for `drain_s`, then end them (`shutdown`)."""
         self.is_draining = True
-        tasks = [running.task for running in self._running.values()]
-        if tasks:
-            logger.info("draining: waiting up to %g s for %d runs", drain_s, len(tasks))
-            await asyncio.wait(tasks, timeout=drain_s)
+        if self._running:
+            logger.info("draining: waiting up to %g s for %d runs", drain_s, len(self._running))
+        await self._running.finish(drain_s)
         self.end_runs()
-        tasks = [running.task for running in self._running.values()]
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._running.finish(END_TIMEOUT_S)
+        await self._running.give_up()
 
     def end_runs(self) -> None:
         """Cancel every run of this process (`shutdown`) and take no more."""
         self.is_draining = True
-        for running in self._running.values():
-            running.step.cancel("shutdown")
+        self._running.cancel_all("shutdown")
 
     async def __aenter__(self) -> Self:
+        self._keeper.start()
         return self
 
     async def __aexit__(
@@ -210,8 +273,13 @@ class Engine:
     ) -> None:
         try:
             await self.drain(0)
+            await self._keeper.stop()
+            await self._end_unended()
         finally:
-            self._cancels.close()
+            await self._keeper.stop()
+            await self._running.give_up()
+            self._running.close()
+            await self._keeper.release()
 
     async def _join(self, key: str | None, owner: str | None, fingerprint: str) -> Created:
         """Return the run that the key names already, since there is no room for another."""
@@ -229,28 +297,99 @@ class Engine:
         message = f"all {self._max_runs} runs of this server are taken; try again later"
         return Busy(message, retry_after_s=BUSY_RETRY_AFTER_S)
 
-    def _write(
-        self, routes: Sequence[Route], request: Request, started: RunStarted, *, epoch: int
-    ) -> None:
-        run_id = started.run_id
-        step = Step(routes, request, started=started, deadlines=self._deadlines, retry=self._retry)
-        task = asyncio.get_running_loop().create_task(
-            write_run(self.log, step, run_id=run_id, epoch=epoch), name=f"run {run_id}"
+    async def _create(
+        self,
+        started: RunStarted,
+        *,
+        owner: str | None,
+        idempotency_key: str | None,
+        fingerprint: str,
+    ) -> Created:
+        try:
+            return await self.log.create(
+                started,
+                owner=owner,
+                idempotency_key=idempotency_key,
+                fingerprint=fingerprint,
+                holder=self._keeper.holder,
+            )
+        except (LogUnavailable, asyncio.CancelledError):
+            # It may have been created: with nobody to write it, and readers who found its key.
+            self._end_soon(started.run_id)
+            raise
+
+    def _is_full(self) -> bool:
+        return len(self._running) + len(self._lost) + self._starting >= self._max_runs
+
+    def _tail(
+        self,
+        run_id: str,
+        *,
+        after: Cursor = AT_BEGINNING,
+        left: Callable[[], None] = lambda: None,
+    ) -> Tail:
+        return Tail(self.log, run_id, after=after, heartbeat_s=self._heartbeat_s, left=left)
+
+    def _step(
+        self,
+        routes: Sequence[Route],
+        request: Request,
+        started: RunStarted,
+        *,
+        epoch: int,
+    ) -> Step:
+        return Step(
+            routes,
+            request,
+            started=started,
+            deadlines=self._deadlines,
+            retry=self._retry,
+            fraction=self._fraction,
+            on_stored=lambda stored: self.log.append(started.run_id, [stored], epoch=epoch),
         )
-        self._running[run_id] = _Running(step, task)
-        task.add_done_callback(lambda task: self._written(run_id, task))
 
-    def _written(self, run_id: str, task: asyncio.Task[None]) -> None:
-        del self._running[run_id]
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            level = logging.WARNING if isinstance(error, TickertapeError) else logging.ERROR
-            logger.log(level, "run %s could not be written", run_id, exc_info=error)
+    def _step_of_stored(self, route: Route, started: RunStarted, earlier: Earlier) -> Step:
+        """Return the step that goes on with a run of another process."""
+        return Step(
+            [route], NO_REQUEST, started=started, deadlines=self._deadlines, earlier=earlier
+        )
 
-    def _cancel_requested(self, run_id: str, by: CancelledBy) -> None:
-        running = self._running.get(run_id)
-        if running is not None:
-            running.step.cancel(by)
+    def _end_soon(self, run_id: str, ended: RunEnded | None = None) -> None:
+        self._lost.end_later(run_id, ended)
+        self._keeper.sweep_soon()
+
+    async def _sweep(self) -> None:
+        """Look after all runs that need it: after each renewal of the lease.
+
+        Raises:
+            LogError: the log can't be used now.
+        """
+        if self._keeper.has_lapsed:
+            self._keeper.has_lapsed = False
+            try:
+                await self._running.fence_taken()
+            except BaseException:
+                self._keeper.has_lapsed = True
+                raise
+        if self._abandon_after_s is not None:
+            await self._note_readers()
+            await self._running.cancel_abandoned()
+        await self._lost.end_own()
+        if not self.is_draining:
+            await self._lost.take_over_lapsed()
+
+    async def _note_readers(self) -> None:
+        if seen := self._readers.seen():
+            await self.log.note_read(seen)
+            self._readers.passed_on(seen)
+
+    async def _end_unended(self) -> None:
+        """Try once more to end what could not be ended, as long as a shutdown may take."""
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._lost.end_own()
+        except TimeoutError:
+            logger.warning("%d runs are left to other processes to end", len(self._lost))
 
 
 def _fingerprint(routes: Sequence[Route], request: Request) -> str:

@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import random
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias, assert_never
+
+from msgspec import Struct
 
 from tickertape.core.attempts import NO_RETRIES, RetryPolicy
 from tickertape.core.coalesce import coalesce
 from tickertape.core.deadlines import Deadlines, Progress, next_deadline
-from tickertape.core.errors import ProviderError
+from tickertape.core.errors import LogError, ProviderError
 from tickertape.core.events import (
+    AnswerStored,
     CancelledBy,
     ChoiceFinished,
     Event,
@@ -35,8 +39,8 @@ from tickertape.core.events import (
 )
 from tickertape.core.request import Request
 from tickertape.core.run_state import RunState
-from tickertape.engine.attempts import Attempts
-from tickertape.providers.base import ProviderStream, Route, StreamEnd
+from tickertape.engine.attempts import Attempts, detach
+from tickertape.providers.base import ProviderStream, Route, StoredStream, StreamEnd
 
 logger = logging.getLogger("tickertape.engine")
 
@@ -46,6 +50,17 @@ RELEASE_TIMEOUT_S: Final = 0.25
 """The two ends travel together: what takes longer is a connection kept open for another reason."""
 
 _End: TypeAlias = StreamEnd | CancelledBy
+
+
+class Earlier(Struct, frozen=True):
+    """What another process has stored of a run, for a step that goes on with it."""
+
+    state: RunState
+    """The fold of all that is stored. The step takes it over."""
+    age_s: float
+    """How long ago the run was started."""
+    first_progress_s: float | None
+    """From its start to its first delta; None when there was none."""
 
 
 class Step:
@@ -59,8 +74,16 @@ class Step:
         started: RunStarted,
         deadlines: Deadlines,
         retry: RetryPolicy = NO_RETRIES,
+        fraction: Callable[[], float] = random.random,
+        on_stored: Callable[[AnswerStored], Awaitable[object]] | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
-        self.state = RunState()
+        """`on_stored` is told at once where the answer can be read again, before anything else.
+
+        It may raise a `LogError`, which `next` then raises. `earlier` is what another
+        process has stored of the same run.
+        """
+        self.state = RunState() if earlier is None else earlier.state
         """The fold of what `next` has returned."""
         self.detail = ""
         """The provider's own words about its failure, for operators only (P10)."""
@@ -73,10 +96,14 @@ class Step:
         self._stop: CancelledBy | RunError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._progress = Progress(self._loop.time())
+        self._fraction = fraction
+        self._on_stored = on_stored
+        self._attempts: Attempts | None = None
+        self._progress = _progress(self._loop.time(), earlier)
         self._paused_at_s: float | None = None
         """Since when no pull waits; None while one does."""
-        self.state.apply(started)
+        if earlier is None:
+            self.state.apply(started)
 
     async def next(self) -> Sequence[Event]:
         """Return the next events; the last batch ends with `RunEnded`, then come empty ones."""
@@ -88,6 +115,8 @@ class Step:
             received, end = await self._receive()
         except ProviderError as error:
             received, end = self._broke_off(error)
+        except LogError:
+            raise
         except Exception:
             logger.exception("a provider call failed through a fault of ours")
             received, end = [], StreamEnd(INTERNAL)
@@ -126,6 +155,17 @@ class Step:
         if self._stream is not None:
             self._stream.close()
 
+    def detach(self) -> None:
+        """Close the connection because another process writes the run now. Safe to repeat.
+
+        An answer that the provider stores goes on there: the other one reads it.
+        """
+        self._stop_watching()
+        if self._stream is not None:
+            detach(self._stream)
+        elif self._attempts is not None:
+            self._attempts.is_detached = True
+
     def _stop_watching(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -154,11 +194,13 @@ class Step:
         self._watch_deadlines()
         if self._stopped() is not None:
             return self._close_early()
-        attempts = Attempts(
+        attempts = self._attempts = Attempts(
             self._routes,
             self._request,
             policy=self._retry,
             give_up_at_s=next_deadline(self._deadlines, self._progress).at_s,
+            fraction=self._fraction,
+            on_open=self._note_stored,
         )
         try:
             async with asyncio.timeout(None) as self._opening:
@@ -173,7 +215,18 @@ class Step:
         finally:
             self._opening = None
         self._stream = spoken.stream
+        await self._note_stored(spoken.route, spoken.stream)
         return [*attempts.record(), *spoken.events], spoken.stream.translator.end
+
+    async def _note_stored(self, route: Route, stream: ProviderStream) -> None:
+        if self._on_stored is None or not isinstance(stream, StoredStream):
+            return
+        stored = AnswerStored(
+            provider=route.provider.name, model=route.model, response_id=stream.response_id
+        )
+        if stored.response_id and stored != self.state.stored:
+            await self._on_stored(stored)
+            self.state.apply(stored)
 
     def _broke_off(self, error: ProviderError) -> tuple[list[Event], _End]:
         """Decide what a broken connection means: the end may have come before it broke."""
@@ -289,6 +342,16 @@ class Step:
             self._stream.close()
         elif self._opening is not None:
             self._opening.reschedule(self._loop.time())
+
+
+def _progress(now_s: float, earlier: Earlier | None) -> Progress:
+    if earlier is None:
+        return Progress(now_s)
+    progress = Progress(now_s - earlier.age_s)
+    if earlier.first_progress_s is not None:
+        progress.first_at_s = progress.started_at_s + earlier.first_progress_s
+        progress.latest_at_s = now_s
+    return progress
 
 
 INTERNAL: Final = RunError(

@@ -12,7 +12,7 @@ the last record is looked at again, and who has read what was lost is told.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -40,7 +40,9 @@ class Tail:
         *,
         after: Cursor = AT_BEGINNING,
         heartbeat_s: float = 15.0,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
+        """`left` is called once, when the tail is closed."""
         self.is_over = False
         """Nothing more comes: the run has closed and all was returned, or the tail was closed."""
         self._log = log
@@ -49,6 +51,8 @@ class Tail:
         self._offset, self._epoch = after.offset, after.epoch
         self._heartbeat_s = heartbeat_s
         self._loop = asyncio.get_running_loop()
+        self._left = left
+        self._has_left = False
         self._is_behind = True
         self._waiter: asyncio.Future[None] | None = None
         self._returned_at_s = self._loop.time()
@@ -106,6 +110,9 @@ class Tail:
         self.is_over = True
         self._watch.close()
         self._timer.cancel()
+        if not self._has_left:
+            self._has_left = True
+            self._left()
         self._wake()
 
     def _advance(self, records: Sequence[Record]) -> Sequence[Record]:

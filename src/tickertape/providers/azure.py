@@ -205,6 +205,14 @@ class AzureProvider:
         except ProviderError as error:
             raise _explained(error, request.model) from error
 
+    async def reattach(self, response_id: str, *, model: str) -> ProviderStream:
+        """See `providers.base.Reattachable`."""
+        return await self._caller.reattach(self._url("responses", model), response_id)
+
+    def stop(self, response_id: str, *, model: str) -> None:
+        """See `providers.base.Reattachable`."""
+        self._caller.stop(self._url("responses", model), response_id)
+
     def _url(self, path: Path, deployment: str) -> str:
         base = f"{self._base_url}/openai"
         version = quote(self._api_version, safe="")

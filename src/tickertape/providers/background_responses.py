@@ -55,7 +55,7 @@ class BackgroundResponses:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         fraction: Callable[[], float] = random.random,
     ) -> None:
-        self.reattach = reattach
+        self._backoff = reattach
         self._transport = transport
         self._sign = sign
         self._sleep = sleep
@@ -82,24 +82,47 @@ class BackgroundResponses:
         except asyncio.CancelledError:
             self._run(self._drop(url, opening))
             raise
-        stream = BackgroundStream(self, url, opened, translator)
-        self._streams.add(stream)
-        return stream
+        return self._stream(url, opened, translator)
+
+    async def reattach(
+        self, url: str, response_id: str, *, translator: ResponsesTranslator
+    ) -> BackgroundStream:
+        """Return the stream of a response that somebody else started, from its beginning.
+
+        Raises:
+            ProviderError: not reached for long, or refused.
+        """
+        failures = 0
+        while True:
+            try:
+                stream = await self.resume(url, response_id, after=NO_NUMBER)
+            except ProviderError as error:
+                failures += 1
+                if not error.is_retryable or not await self.wait_before_retry(
+                    failures, asked_s=error.retry_after_s
+                ):
+                    raise
+            else:
+                return self._stream(url, _Opened(stream, b"", response_id), translator)
 
     async def resume(self, url: str, response_id: str, *, after: int) -> ByteStream:
         """Return the bytes of what follows the event with this sequence number.
 
+        `NO_NUMBER` gives the whole response.
+
         Raises:
             ProviderError: not reached, or refused.
         """
-        query = f"stream=true&starting_after={after}"
+        query = "stream=true"
+        if after != NO_NUMBER:
+            query += f"&starting_after={after}"
         return await self._transport.open_stream(
             _below(url, response_id, query=query), headers=await self._sign(), body=None
         )
 
     async def wait_before_retry(self, failures: int, *, asked_s: float | None) -> bool:
         """Wait after this many failures in a row; False means to give up instead."""
-        return await self._wait(self.reattach, failures, asked_s)
+        return await self._wait(self._backoff, failures, asked_s)
 
     def stop(self, url: str, response_id: str) -> None:
         """Cancel a response at the provider, soon. It is not waited for here."""
@@ -124,6 +147,13 @@ class BackgroundResponses:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+
+    def _stream(
+        self, url: str, opened: _Opened, translator: ResponsesTranslator
+    ) -> BackgroundStream:
+        stream = BackgroundStream(self, url, opened, translator)
+        self._streams.add(stream)
+        return stream
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -212,7 +242,7 @@ async def _until_named(stream: ByteStream) -> _Opened:
 
 
 class BackgroundStream:
-    """One background response being received; see `providers.base.ProviderStream`."""
+    """One background response being received; see `providers.base.StoredStream`."""
 
     def __init__(
         self,
@@ -225,7 +255,7 @@ class BackgroundStream:
         self.is_closed = False
         self._responses = responses
         self._url = url
-        self._response_id = opened.response_id
+        self.response_id = opened.response_id
         self._bytes = opened.stream
         self._first = opened.first
         self._attaching: asyncio.Timeout | None = None
@@ -273,17 +303,23 @@ class BackgroundStream:
         """Close the connection; where the response is not over, cancel it. Safe to repeat."""
         if self.is_closed:
             return
+        self.detach()
+        if self.response_id and not self.translator.is_over:
+            self._responses.stop(self._url, self.response_id)
+
+    def detach(self) -> None:
+        """Close the connection only: the response goes on. Safe to repeat."""
+        if self.is_closed:
+            return
         self.is_closed = True
         self._first = b""
         self._bytes.close()
         if self._attaching is not None:
             self._attaching.reschedule(asyncio.get_running_loop().time())
-        if self._response_id and not self.translator.is_over:
-            self._responses.stop(self._url, self._response_id)
 
     def _can_resume(self) -> bool:
         translator = self.translator
-        has_begun = bool(self._response_id) and translator.last_number != NO_NUMBER
+        has_begun = bool(self.response_id) and translator.last_number != NO_NUMBER
         return has_begun and translator.end is None
 
     async def _attach(self, broken: ProviderError | None) -> bool:
@@ -316,7 +352,7 @@ class BackgroundStream:
                 raise _lost(error) from error
             try:
                 self._bytes = await self._responses.resume(
-                    self._url, self._response_id, after=translator.last_number
+                    self._url, self.response_id, after=translator.last_number
                 )
             except ProviderError as refused:
                 if not refused.is_retryable:

@@ -6,7 +6,7 @@ Knows no protocol and opens nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tickertape.core.events import Event, RunError
 from tickertape.core.request import Request
@@ -68,6 +68,18 @@ class ProviderStream(Protocol):
         """
 
 
+@runtime_checkable
+class StoredStream(ProviderStream, Protocol):
+    """A stream of an answer that its provider stores: others can read it again from there."""
+
+    @property
+    def response_id(self) -> str:
+        """Return the answer's name there; empty while it has none."""
+
+    def detach(self) -> None:
+        """Close the connection only: the answer goes on there, for another reader."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One deployment that can answer: a provider, and its own name for the model."""
@@ -88,3 +100,18 @@ class Provider(Protocol):
         Raises:
             ProviderError: not reached, or refused. Nothing stays open.
         """
+
+
+@runtime_checkable
+class Reattachable(Protocol):
+    """A provider that stores answers, and can be asked for one again."""
+
+    async def reattach(self, response_id: str, *, model: str) -> ProviderStream:
+        """Return the stream of a stored answer, from its beginning.
+
+        Raises:
+            ProviderError: not reached, or refused.
+        """
+
+    def stop(self, response_id: str, *, model: str) -> None:
+        """Let the provider stop a stored answer, soon. It is not waited for here."""

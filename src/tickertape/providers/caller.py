@@ -66,6 +66,18 @@ class Caller:
         stream = await self._transport.open_stream(url, headers=await self._sign(), body=call.body)
         return AnswerStream(stream, translator)
 
+    async def reattach(self, url: str, response_id: str) -> ProviderStream:
+        """Return the stream of a stored response, from its beginning. `url` is where they start.
+
+        Raises:
+            ProviderError: not reached, or refused.
+        """
+        return await self._background.reattach(url, response_id, translator=ResponsesTranslator())
+
+    def stop(self, url: str, response_id: str) -> None:
+        """Cancel a stored response, soon. It is not waited for here."""
+        self._background.stop(url, response_id)
+
     async def close(self) -> None:
         """Stop what goes on in the background, and wait until that is done."""
         await self._background.close()

@@ -236,6 +236,13 @@ class Catalog:
         found = [self.resolve(model) for model in names]
         return [Route(self._wrap(provider), model) for provider, model in found]
 
+    def route_for(self, provider: str, model: str) -> Route | None:
+        """Return the route to the provider that a run's record names; None: it is not here."""
+        for known in self._providers.values():
+            if known.name == provider:
+                return Route(known, model)
+        return None
+
     def wrap_routes(self, wrap: Callable[[Provider], Provider]) -> None:
         """Let every route from now on lead to what `wrap` makes of its provider.
 

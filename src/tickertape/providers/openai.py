@@ -106,6 +106,14 @@ class OpenAIProvider:
         except ProviderError as error:
             raise self._explained(error, request.model, call.path) from error
 
+    async def reattach(self, response_id: str, *, model: str) -> ProviderStream:  # noqa: ARG002
+        """See `providers.base.Reattachable`."""
+        return await self._caller.reattach(f"{self._base_url}/responses", response_id)
+
+    def stop(self, response_id: str, *, model: str) -> None:  # noqa: ARG002
+        """See `providers.base.Reattachable`."""
+        self._caller.stop(f"{self._base_url}/responses", response_id)
+
     async def _sign(self) -> Mapping[str, str]:
         return self._headers
 

@@ -30,7 +30,10 @@ async def open_handlers(
     deadlines: Deadlines | None = None,
     retry: RetryPolicy | None = None,
     max_runs: int = 1000,
+    max_subscribers: int = 10_000,
     heartbeat_s: float = 15.0,
+    lease_term_s: float = 5.0,
+    abandon_after_s: float | None = None,
     loads_model: bool = False,
 ) -> AsyncIterator[Handlers]:
     """Open everything that a server needs, as the environment configures it; close it after.
@@ -56,7 +59,11 @@ async def open_handlers(
                 deadlines=deadlines,
                 retry=retry,
                 max_runs=max_runs,
+                max_subscribers=max_subscribers,
                 heartbeat_s=heartbeat_s,
+                lease_term_s=lease_term_s,
+                abandon_after_s=abandon_after_s,
+                route_for=catalog.route_for,
             ) as engine:
                 yield Handlers(engine, catalog, limits=limits)
         finally:

@@ -17,6 +17,7 @@ import msgspec
 from tickertape.core.cursor import FIRST_EPOCH, Cursor
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     ErrorCode,
@@ -53,7 +54,10 @@ _decode_json: Final = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def encode(records: Sequence[Record]) -> bytes:
-    """Return the records as blocks, one for each, and `[DONE]` after the end of the run."""
+    """Return the records as blocks, one for each, and `[DONE]` after the end of the run.
+
+    What is for writers only has no block: ids may skip.
+    """
     return b"".join([_block(record) for record in records])
 
 
@@ -62,15 +66,19 @@ def _block(record: Record) -> bytes:
     # Nearly all blocks are this one.
     if type(event) is TextDelta and not event.choice and record.epoch == FIRST_EPOCH:
         return b'id: %d\ndata: {"content":%b}\n\n' % (record.offset, _encode_json(event.text))
+    if type(event) is AnswerStored:
+        return b""
     cursor = str(Cursor(record.offset, record.epoch)).encode()
     block = b"id: %b\ndata: %b\n\n" % (cursor, encode_payload(event))
     return block + _DONE_BLOCK if type(event) is RunEnded else block
 
 
 def encode_payload(event: Event) -> bytes:
-    """Return an event's JSON on this wire."""
+    """Return an event's JSON on this wire; `b""` for one that readers don't get."""
     if isinstance(event, UnknownEvent):
         return event.json
+    if isinstance(event, AnswerStored):
+        return b""
     return _encode_json(_payload(event))
 
 
@@ -239,9 +247,9 @@ class NativeFeed:
 
     async def next(self) -> bytes:
         """Return what to write next: blocks, or a heartbeat; `b""` when all was written."""
-        records = await self._tail.next()
-        if records:
-            return encode(records)
+        while records := await self._tail.next():
+            if blocks := encode(records):
+                return blocks
         return b"" if self._tail.is_over else HEARTBEAT
 
     def close(self) -> None:

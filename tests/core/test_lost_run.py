@@ -13,7 +13,7 @@ from tickertape.core.events import (
     Usage,
     UsageReported,
 )
-from tickertape.logs.lost_run import end_lost_run
+from tickertape.core.lost_run import end_lost_run
 
 STARTED = RunStarted(run_id="r", model="m", provider="p", created_at=100.0)
 

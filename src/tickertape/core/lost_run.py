@@ -1,6 +1,6 @@
-"""How a run ends whose producer died: from what the log holds of it.
+"""How a run ends whose writer can't end it: from what the log holds of it.
 
-Pure: the log that finds such a run reads its events and appends what comes out.
+Pure: whoever finds such a run reads its events and appends what comes out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tickertape.core.events import (
+    CancelledBy,
     ChoiceFinished,
     Event,
     ReasoningDelta,
@@ -32,10 +33,16 @@ PRODUCER_LOST: Final = RunError(
 _PROGRESS: Final = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta)
 
 
-def end_lost_run(appends: Iterable[tuple[float, Sequence[Event]]]) -> RunEnded:
+def end_lost_run(
+    appends: Iterable[tuple[float, Sequence[Event]]],
+    *,
+    error: RunError = PRODUCER_LOST,
+    cancelled_by: CancelledBy | None = None,
+) -> RunEnded:
     """Return the end of the run with these appends: when each was made, and its events.
 
-    The timings are those of the log: the run lasted until its last append at least.
+    It failed with `error`; where somebody had asked to cancel it, it was cancelled by
+    them. The timings are those of the log: the run lasted until its last append at least.
     """
     length = 0
     usage: Usage | None = None
@@ -57,7 +64,7 @@ def end_lost_run(appends: Iterable[tuple[float, Sequence[Event]]]) -> RunEnded:
                 case _:
                     pass
     return RunEnded(
-        outcome="failed",
+        outcome="cancelled" if cancelled_by else "failed",
         length=length,
         timings=Timings(
             first_progress_s=_since(started_at, first_at),
@@ -66,7 +73,8 @@ def end_lost_run(appends: Iterable[tuple[float, Sequence[Event]]]) -> RunEnded:
         finish_reason=finished.finish_reason if finished else None,
         raw_finish_reason=finished.raw_finish_reason if finished else None,
         usage=usage,
-        error=PRODUCER_LOST,
+        error=None if cancelled_by else error,
+        cancelled_by=cancelled_by,
     )
 
 
