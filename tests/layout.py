@@ -34,6 +34,8 @@ TESTED_BY = {
     "web/handlers.py": "web/test_routes.py",
     "web/limits.py": "web/test_routes.py",
     "web/replies.py": "web/test_routes.py",
+    "web/server.py": "web/test_serve.py",
+    "web/worker.py": "web/test_workers.py",
 }
 
 

@@ -85,11 +85,11 @@ def test_the_log_may_be_in_memory(run):
     """And says what that means."""
     server = run("serve", "--port", "0", "--log", "memory")
     server.out.until("Ctrl-C stops it")
-    assert "log    in memory: runs are kept while the server runs" in server.out.text
+    assert "log    in memory: runs are kept for an hour while the server runs" in server.out.text
 
 
 def test_an_unknown_log_is_named(run):
     """With the forms that there are, in one line."""
     command = run("serve", "--log", "postgres")
     assert 1 == command.exit_code()
-    assert "there is no log 'postgres'; use memory, sqlite, or sqlite:PATH" in command.err.rest()
+    assert "there is no log 'postgres'; use memory, sqlite, sqlite:PATH" in command.err.rest()

@@ -60,7 +60,9 @@ def test_a_state_directory_that_can_not_be_made_is_named(state):
 def test_another_setting_is_refused(setting):
     """The error gives the forms that there are; a server's settings refuse it at once."""
     for refuse in (check_log_setting, lambda log: ServeSettings(log=log)):
-        with pytest.raises(ConfigurationError, match="memory, sqlite, or sqlite:PATH") as refused:
+        with pytest.raises(
+            ConfigurationError, match="memory, sqlite, sqlite:PATH .* or redis://"
+        ) as refused:
             refuse(setting)
         assert repr(setting) in str(refused.value)
 
@@ -81,6 +83,36 @@ def test_a_log_is_described_for_people(state):
     """Where runs are, and for how long."""
     assert describe_log("memory").startswith("in memory")
     assert f"{state}/tickertape/log.db: runs are kept for 24 hours" == describe_log("sqlite")
+    assert "kept for 90 seconds" in describe_log("sqlite", retention_s=90)
+    assert "Redis at h:7, database 3, keys chat:*: runs are kept for 2 hours" == describe_log(
+        "redis://user:secret@h:7/3?prefix=chat:", retention_s=7200
+    )
+
+
+def test_p10_a_setting_that_is_refused_shows_no_password():
+    """Whatever it names."""
+    with pytest.raises(ConfigurationError, match=r"there is no log 'reddis://\*\*\*@h'") as refused:
+        check_log_setting("reddis://user:secret@h")
+    assert "secret" not in str(refused.value)
+
+
+async def test_runs_are_kept_for_as_long_as_told(tmp_path):
+    """In every log."""
+    for setting in ("memory", f"sqlite:{tmp_path}/log.db"):
+        async with open_log(setting, retention_s=60) as log:
+            assert setting.startswith("sqlite") or 60 == log._retention_s
+        with pytest.raises(ConfigurationError, match="retention_s must be more than 0"):
+            async with open_log(setting, retention_s=0):
+                pass
+
+
+async def test_the_environment_may_name_the_log(tmp_path):
+    """For applications whose code names none; a password is not in a command line there."""
+    environment = {**ENVIRONMENT, "TICKERTAPE_LOG": f"sqlite:{tmp_path}/log.db"}
+    async with open_handlers(environment=environment) as handlers:
+        assert isinstance(handlers.engine.log, SqliteLog)
+    async with open_handlers(environment=environment, log="memory") as handlers:
+        assert isinstance(handlers.engine.log, MemoryLog)
 
 
 async def test_handlers_keep_runs_in_memory_unless_told(tmp_path):

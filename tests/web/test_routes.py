@@ -7,9 +7,10 @@ import json
 import socket
 from types import SimpleNamespace
 
+import aiohttp
 import pytest
 
-from tickertape.core.errors import ProviderError
+from tickertape.core.errors import LogUnavailable, ProviderError, RecordsLost
 from tickertape.core.sse import HEARTBEAT, SseDecoder
 
 HELLO = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -323,6 +324,67 @@ async def test_a_draining_server_is_not_ready_and_takes_no_runs(server):
         assert 503 == response.status
     async with server.session.get(f"{server.url}/healthz") as response:
         assert 200 == response.status
+
+
+async def test_p10_a_log_that_is_away_is_not_ready_and_says_no_more(server, monkeypatch):
+    """Its kind, and when to come again; not where it is."""
+
+    async def check():
+        raise LogUnavailable("no answer from redis.internal:6379")
+
+    monkeypatch.setattr(server.engine.log, "check", check)
+    async with server.session.get(f"{server.url}/readyz") as response:
+        error = (await response.json())["error"]
+        assert (503, "1", "log_unavailable") == (
+            response.status,
+            response.headers["retry-after"],
+            error["code"],
+        )
+        assert "redis" not in error["message"]
+
+
+async def test_p2_a_feed_whose_log_goes_away_breaks_off_and_resumes(server, monkeypatch, caplog):
+    """No end and no `[DONE]`; the operator reads one line for all readers, and no traceback."""
+    log = server.engine.log
+    read = log.read
+
+    async def fail(run_id, *, after, limit=1024):
+        raise LogUnavailable("no answer")
+
+    async with server.start() as first:
+        server.provider.stream.send("one")
+        received = await first.content.readany()
+        while b"one" not in received:
+            received += await first.content.readany()
+        async with server.session.get(server.url + first.headers["location"]) as second:
+            await second.content.readany()
+            monkeypatch.setattr(log, "read", fail)
+            server.provider.stream.send("two")
+            for response in (first, second):
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+    monkeypatch.setattr(log, "read", read)
+    server.provider.stream.finish("three")
+    async with server.session.get(
+        server.url + first.headers["location"], headers={"Last-Event-ID": "1"}
+    ) as resumed:
+        events = await events_of(resumed)
+    assert "twothree" == text_of(events)
+    assert "[DONE]" == events[-1][1]
+    ours = [record for record in caplog.records if record.name == "tickertape.web"]
+    assert ["LogUnavailable: no answer"] == [record.getMessage() for record in ours]
+    assert not any(record.exc_info for record in caplog.records)
+
+
+async def test_a_reader_of_lost_records_is_told_to_read_again(server, monkeypatch):
+    """409, which no client tries again by itself."""
+
+    async def head(run_id):
+        raise RecordsLost(run_id)
+
+    monkeypatch.setattr(server.engine.log, "head", head)
+    async with server.session.get(f"{server.url}/chat/stream/r") as response:
+        assert (409, "records_lost") == (response.status, (await response.json())["error"]["code"])
 
 
 async def test_models_are_listed_with_the_default(server):

@@ -11,10 +11,8 @@ import sys
 import aiohttp
 import pytest
 
-from tickertape.core.errors import ConfigurationError
 from tickertape.testing.answers import Answer
 from tickertape.testing.faults import Faults, Stall
-from tickertape.web.serve import ServeSettings
 
 SCRIPT = """
 import json, os, sys
@@ -123,10 +121,3 @@ async def test_the_page_is_served_with_its_policy(start):
             assert 200 == response.status
         async with session.get(f"{url}/nowhere") as response:
             assert 404 == response.status
-
-
-@pytest.mark.parametrize("heartbeat_s", [0, -1, 31, float("nan")])
-def test_a_heartbeat_that_readers_would_not_wait_for_is_refused(heartbeat_s):
-    """The message names the bound and the value."""
-    with pytest.raises(ConfigurationError, match=f"at most 30, not {heartbeat_s!r}"):
-        ServeSettings(heartbeat_s=heartbeat_s)

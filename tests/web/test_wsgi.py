@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import threading
 
 import pytest
 
+from tickertape.core.errors import LogUnavailable
 from tickertape.engine.background import BackgroundLoop
 from tickertape.web.wsgi import FeedBody, connection_of
 
@@ -50,6 +52,11 @@ def reader():
         yield ours, theirs
 
 
+def note(error):
+    """Take an error that must not come."""
+    raise AssertionError(error)
+
+
 def read_in_thread(body):
     """Read what is left, in a thread; return the thread and where its blocks go."""
     blocks = []
@@ -61,20 +68,39 @@ def read_in_thread(body):
 def test_the_first_piece_is_empty_and_then_each_batch_is_one(loop):
     """A server sends its headers with the first."""
     feed = Feed(b"one", b"two", b"")
-    assert [b"", b"one", b"two"] == list(FeedBody(feed, loop=loop))
+    assert [b"", b"one", b"two"] == list(FeedBody(feed, loop=loop, note=note))
 
 
 def test_headers_do_not_wait_for_the_feed(loop):
     """It is not even asked for them."""
     feed = Feed()
-    assert b"" == next(FeedBody(feed, loop=loop))
+    assert b"" == next(FeedBody(feed, loop=loop, note=note))
     assert not feed.waits.is_set()
+
+
+def test_a_feed_that_breaks_off_resets_the_connection(loop):
+    """So that the body has no end, and servers say nothing; the error is noted."""
+
+    class Broken(Feed):
+        async def next(self):
+            raise LogUnavailable("away")
+
+    feed = Broken()
+    noted = []
+    body = FeedBody(feed, loop=loop, note=noted.append)
+    next(body)
+    with pytest.raises(ConnectionResetError) as reset:
+        next(body)
+    assert errno.ECONNRESET == reset.value.errno
+    assert ["away"] == [str(error) for error in noted]
+    body.close()
+    assert feed.is_closed.is_set()
 
 
 def test_the_end_closes_the_feed_and_is_final(loop):
     """On the loop, where it belongs."""
     feed = Feed(b"one", b"", b"more")
-    body = FeedBody(feed, loop=loop)
+    body = FeedBody(feed, loop=loop, note=note)
     assert [b"", b"one"] == list(body)
     assert [] == list(body)
     assert feed.is_closed.is_set()
@@ -85,7 +111,7 @@ def test_the_end_closes_the_feed_and_is_final(loop):
 def test_close_leaves_wherever_it_stands(loop, taken):
     """Also before the first byte; a second close does nothing."""
     feed = Feed(b"one", b"two")
-    body = FeedBody(feed, loop=loop)
+    body = FeedBody(feed, loop=loop, note=note)
     for _ in range(taken):
         next(body)
     body.close()
@@ -99,7 +125,7 @@ def test_a_reader_that_leaves_ends_the_wait(loop, reader):
     """At once, with nothing written."""
     ours, theirs = reader
     feed = Feed(b"one")
-    thread, blocks = read_in_thread(FeedBody(feed, loop=loop, connection=ours))
+    thread, blocks = read_in_thread(FeedBody(feed, loop=loop, note=note, connection=ours))
     assert feed.waits.wait(10)
     theirs.close()
     thread.join(10)
@@ -110,7 +136,7 @@ def test_a_reader_that_has_left_already_is_noticed(loop, reader):
     """Before its connection was looked at."""
     ours, theirs = reader
     theirs.close()
-    thread, _ = read_in_thread(FeedBody(Feed(), loop=loop, connection=ours))
+    thread, _ = read_in_thread(FeedBody(Feed(), loop=loop, note=note, connection=ours))
     thread.join(10)
     assert not thread.is_alive()
 
@@ -119,7 +145,7 @@ def test_a_reader_that_sends_has_not_left(loop, reader):
     """Its bytes are its next request: they stay where they are."""
     ours, theirs = reader
     feed = Feed()
-    body = FeedBody(feed, loop=loop, connection=ours)
+    body = FeedBody(feed, loop=loop, note=note, connection=ours)
     thread, blocks = read_in_thread(body)
     assert feed.waits.wait(10)
     theirs.sendall(b"GET")
@@ -150,7 +176,7 @@ def test_afterwards_nobody_looks_at_the_connection(loop, reader, ends):
     """Its number may be another reader's by then."""
     ours, _ = reader
     feed = Feed(b"one", b"")
-    body = FeedBody(feed, loop=loop, connection=ours)
+    body = FeedBody(feed, loop=loop, note=note, connection=ours)
     assert [b"", b"one"] == [next(body), next(body)]
     assert loop.call(is_watched(ours))
     if ends == "by close":
@@ -168,7 +194,7 @@ def test_a_loop_without_readers_does_without(loop, reader, monkeypatch):
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "add_reader", refuse)
     monkeypatch.setattr(asyncio.SelectorEventLoop, "remove_reader", refuse)
-    body = FeedBody(Feed(b"one", b""), loop=loop, connection=reader[0])
+    body = FeedBody(Feed(b"one", b""), loop=loop, note=note, connection=reader[0])
     assert [b"", b"one"] == list(body)
 
 

@@ -136,10 +136,31 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(min=0, help="How long answers may go on once it should stop.")
     ] = 20.0,
-    max_runs: Annotated[int, typer.Option(min=1, help="The most answers at once.")] = 1000,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the port, and a log on Redis.")
+    ] = 1,
+    max_runs: Annotated[
+        int, typer.Option(min=1, help="The most answers at once, in each worker.")
+    ] = 1000,
+    max_subscribers: Annotated[
+        int, typer.Option(min=1, help="The most readers at once, in each worker.")
+    ] = 10_000,
+    abandon_after_s: Annotated[
+        float | None, typer.Option(help="Stop an answer that nobody reads for so long.")
+    ] = None,
+    lease_term_s: Annotated[
+        float, typer.Option(help="A process that is silent for so long counts as dead.")
+    ] = 5.0,
     log: Annotated[
-        str, typer.Option(help="Where answers are kept: sqlite, sqlite:PATH or memory.")
+        str,
+        typer.Option(
+            envvar="TICKERTAPE_LOG",
+            help="Where answers are kept: sqlite, sqlite:PATH, memory or redis://HOST:PORT.",
+        ),
     ] = "sqlite",
+    retention_s: Annotated[
+        float | None, typer.Option(help="How long an answer is kept after its end.")
+    ] = None,
     hedge_after_s: Annotated[
         float | None,
         typer.Option(min=0, help="Ask the next model of a list when one is silent for so long."),
@@ -154,9 +175,14 @@ def serve(
     settings = ServeSettings(
         host=host,
         port=port,
+        workers=workers,
         drain_s=drain_s,
         max_runs=max_runs,
+        max_subscribers=max_subscribers,
+        abandon_after_s=abandon_after_s,
+        lease_term_s=lease_term_s,
         log=log,
+        retention_s=retention_s,
         retry=RetryPolicy(hedge_after_s=hedge_after_s),
     )
     serve_until_stopped(settings, environment=environment, opens_browser=opens_browser)

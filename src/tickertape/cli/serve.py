@@ -27,7 +27,7 @@ def serve_until_stopped(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("tickertape").setLevel(logging.INFO)
     descriptions = asyncio.run(_describe(environment))
-    log = describe_log(settings.log)
+    log = describe_log(settings.log, retention_s=settings.retention_s)
     # Whoever starts a server reads its address from a pipe, too: no wrapping there.
     console = Console(soft_wrap=True, highlight=False)
 
@@ -36,6 +36,8 @@ def serve_until_stopped(
         for description in descriptions:
             console.print(f"  model  {escape(description)}")
         console.print(f"  log    {escape(log)}")
+        if settings.workers > 1:
+            console.print(f"  {settings.workers} workers, each with its own models and runs")
         console.print("Ctrl-C stops it.")
         if opens_browser:
             # Some browsers keep the call until they close.

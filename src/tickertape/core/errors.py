@@ -9,6 +9,7 @@ TickertapeError
 ├── InvalidRequest          .param: the caller's input is wrong (HTTP 400)
 │   ├── RequestTooLarge     .limit: send less (413)
 │   └── IdempotencyConflict one key, two different requests (409)
+├── WorkersFailed           a server's processes die as soon as they start, or did not stop
 ├── Busy                    .retry_after_s: try again later (503)
 │   └── Draining            this process takes no more runs
 ├── ProtocolError           the peer broke the format: drop the connection
@@ -52,6 +53,10 @@ class MissingExtra(ConfigurationError):
     def __init__(self, extra: str, *, needed_for: str) -> None:
         self.extra = extra
         super().__init__(f'{needed_for} needs an extra: pip install "tickertape[{extra}]"')
+
+
+class WorkersFailed(TickertapeError):
+    """The workers of a server can't be kept running, or did not stop when told."""
 
 
 class InvalidRequest(TickertapeError):

@@ -26,6 +26,7 @@ from tickertape.core.lease import Leases
 from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import Created, LapsedRun, RunHead, Slice
 
+RETENTION_S: Final = 3600.0
 MAX_TRIMMED_IDS: Final = 100_000
 """How many ids of trimmed runs are remembered; the oldest are forgotten first."""
 
@@ -80,7 +81,7 @@ class MemoryLog:
     """An `EventLog` in memory. `now` gives UTC seconds since the epoch."""
 
     def __init__(
-        self, *, retention_s: float = 3600.0, now: Callable[[], float] = time.time
+        self, *, retention_s: float = RETENTION_S, now: Callable[[], float] = time.time
     ) -> None:
         self._retention_s = retention_s
         self._now = now

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from tickertape.core.errors import TickertapeError
 from tickertape.web.handlers import AnyReply, Call, Handlers, body_too_large
 from tickertape.web.replies import Reply, StreamReply, refuse
 from tickertape.wires.native import NativeFeed
@@ -168,9 +169,10 @@ class FeedResponse(Response):
         super().__init__(None, reply.status, reply.headers)
         del self.headers["content-length"]  # not known before the run has ended
         self._feed = reply.feed
+        self._note = reply.note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the feed ends or the reader leaves. Neither stops the run."""
+        """Send until the feed ends, breaks off, or the reader leaves. None stops the run."""
         feed = self._feed
         leaving = asyncio.create_task(_close_when_left(receive, feed))
         try:
@@ -185,6 +187,9 @@ class FeedResponse(Response):
             await asyncio.create_task(_write(feed, send))
             if not leaving.done():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TickertapeError as error:
+            # Left unfinished, for which a server breaks off the connection: the reader resumes.
+            self._note(error)
         finally:
             feed.close()
             leaving.cancel()

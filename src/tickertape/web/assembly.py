@@ -18,13 +18,14 @@ from tickertape.providers.catalog import Catalog
 from tickertape.providers.http import HttpTransport
 from tickertape.web.handlers import Handlers
 from tickertape.web.limits import Limits
-from tickertape.web.log_setting import MEMORY, open_log
+from tickertape.web.log_setting import MEMORY, VARIABLE, open_log
 
 
 @asynccontextmanager
 async def open_handlers(
     *,
-    log: EventLog | str = MEMORY,
+    log: EventLog | str | None = None,
+    retention_s: float | None = None,
     environment: Mapping[str, str] = os.environ,
     limits: Limits | None = None,
     deadlines: Deadlines | None = None,
@@ -38,17 +39,21 @@ async def open_handlers(
 ) -> AsyncIterator[Handlers]:
     """Open everything that a server needs, as the environment configures it; close it after.
 
-    The log is `memory`, `sqlite` or `sqlite:PATH`; one that is passed in stays open.
+    The log is `memory`, `sqlite`, `sqlite:PATH` or `redis://…`; one that is passed in stays
+    open. None is what the environment's `TICKERTAPE_LOG` says, and else `memory`. It keeps
+    runs for `retention_s` after their end; None is the log's own default.
     `loads_model` loads an embedded default model before anyone asks: loading stops
     the event loop, for a second or, with a large file, for many.
 
     Raises:
         ConfigurationError: nothing to answer with, or the log can't be opened; the
-            message says the ways out.
+            message says the ways out. LogUnavailable: it can't be reached now.
     """
     async with AsyncExitStack() as stack:
+        if log is None:
+            log = environment.get(VARIABLE) or MEMORY
         if isinstance(log, str):
-            log = await stack.enter_async_context(open_log(log))
+            log = await stack.enter_async_context(open_log(log, retention_s=retention_s))
         transport = await stack.enter_async_context(HttpTransport())
         catalog = Catalog.from_environment(environment, transport=transport)
         try:

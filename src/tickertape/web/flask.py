@@ -100,7 +100,12 @@ class _Views:
                 response = Response(reply.body, reply.status)
             case StreamReply():
                 connection = connection_of(request.environ)
-                body = FeedBody(reply.feed, loop=self._handlers.loop, connection=connection)
+                body = FeedBody(
+                    reply.feed,
+                    loop=self._handlers.loop,
+                    note=reply.note,
+                    connection=connection,
+                )
                 response = Response(body, reply.status)
             case _:
                 assert_never(reply)

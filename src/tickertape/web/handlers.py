@@ -7,6 +7,7 @@ caller did. Adapters (`asgi`, `fastapi`) make calls and write replies.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
@@ -16,6 +17,7 @@ from tickertape.core.errors import ConfigurationError, InvalidRequest, Tickertap
 from tickertape.engine.engine import Engine
 from tickertape.providers.base import Route
 from tickertape.web.limits import Limits, parse_request
+from tickertape.web.outages import Outages
 from tickertape.web.replies import Reply, StreamReply, error_reply, json_reply, refuse
 from tickertape.wires.document import encode_document
 from tickertape.wires.native import NativeFeed
@@ -57,21 +59,22 @@ class Handlers:
         self.engine: Final = engine
         self.limits: Final = limits or Limits()
         self._models = models
+        self._outages = Outages(logger)
 
     async def start_run(self, call: Call) -> AnyReply:
         """`POST /chat/stream`: start a run and tail it; only start it if `respond-async`."""
-        return await _answer(self._start_run(call))
+        return await self._answer(self._start_run(call))
 
     async def tail_run(self, call: Call, run_id: str) -> AnyReply:
         """`GET /chat/stream/{run_id}`: tail a run after a cursor, or describe it as JSON."""
         describes = _wants_json(call)
-        return await _answer(
+        return await self._answer(
             self._describe(call, run_id) if describes else self._resume(call, run_id)
         )
 
     async def cancel_run(self, call: Call, run_id: str) -> AnyReply:
         """`DELETE /chat/stream/{run_id}`: cancel; answers when the end is in the log."""
-        return await _answer(self._cancel(call, run_id))
+        return await self._answer(self._cancel(call, run_id))
 
     async def list_models(self) -> AnyReply:
         """`GET /models`: the names that a request may use, the default first."""
@@ -80,11 +83,13 @@ class Handlers:
 
     async def is_alive(self) -> AnyReply:
         """`GET /healthz`: this process answers."""
-        return json_reply({"alive": True, "running_runs": self.engine.running_runs})
+        return json_reply(
+            {"alive": True, "running_runs": self.engine.running_runs, "pid": os.getpid()}
+        )
 
     async def is_ready(self) -> AnyReply:
         """`GET /readyz`: it takes runs, and the log can be reached."""
-        return await _answer(self._is_ready())
+        return await self._answer(self._is_ready())
 
     async def _is_ready(self) -> AnyReply:
         if self.engine.is_draining:
@@ -147,7 +152,18 @@ class Handlers:
         headers = dict(NativeFeed.headers)
         if location is not None:
             headers["location"] = location
-        return StreamReply(NativeFeed(tail), headers)
+        return StreamReply(NativeFeed(tail), headers, self._outages.note)
+
+    async def _answer(self, reply: Awaitable[AnyReply]) -> AnyReply:
+        try:
+            return await reply
+        except ConfigurationError as error:
+            return not_configured(error)
+        except TickertapeError as error:
+            refusal = error_reply(error)
+            if refusal.status >= 500:
+                self._outages.note(error)
+            return refusal
 
 
 def body_too_large(limits: Limits) -> Reply:
@@ -162,18 +178,6 @@ def not_configured(error: ConfigurationError) -> Reply:
     # The operator's business, in words that may name hosts and variables.
     logger.error("%s", error)
     return refuse(500, "not_configured", "this server has no model for this request")
-
-
-async def _answer(reply: Awaitable[AnyReply]) -> AnyReply:
-    try:
-        return await reply
-    except ConfigurationError as error:
-        return not_configured(error)
-    except TickertapeError as error:
-        refusal = error_reply(error)
-        if refusal.status >= 500:
-            logger.warning("%s: %s", type(error).__name__, error)
-        return refusal
 
 
 def _wants_json(call: Call) -> bool:

@@ -6,6 +6,7 @@ Knows no framework: adapters write what they are given.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,10 +40,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class StreamReply:
-    """A reply whose body comes from a feed. Whoever gets it closes the feed."""
+    """A reply whose body comes from a feed. Whoever gets it closes the feed.
+
+    When the feed raises an error of ours, its reader is broken off without an end,
+    and resumes; the error goes to `note`, and nobody else tells of it.
+    """
 
     feed: NativeFeed
     headers: dict[str, str]
+    note: Callable[[TickertapeError], None]
     status: int = 200
 
 
@@ -62,6 +68,7 @@ _STATUSES: Final[tuple[tuple[type[TickertapeError], int, str], ...]] = (
     (InvalidRequest, 400, "invalid_request"),
     (UnknownRun, 404, "unknown_run"),
     (RunTrimmed, 410, "run_trimmed"),
+    (RecordsLost, 409, "records_lost"),
     (CursorBeyondEnd, 400, "cursor_beyond_end"),
     (RecordsLost, 409, "records_lost"),
     (Busy, 503, "busy"),

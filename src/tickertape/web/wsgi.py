@@ -11,12 +11,14 @@ Knows no framework.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol, Self
 
+from tickertape.core.errors import TickertapeError
 from tickertape.web.threaded import Loop
 
 _CONNECTION_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
@@ -35,9 +37,20 @@ class Feed(Protocol):
 class FeedBody:
     """A WSGI response iterable. For one thread at a time; servers close it in every case."""
 
-    def __init__(self, feed: Feed, *, loop: Loop, connection: socket.socket | None = None) -> None:
-        """Take the feed over. `connection` is its reader's, to look at; see `connection_of`."""
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        loop: Loop,
+        note: Callable[[TickertapeError], None],
+        connection: socket.socket | None = None,
+    ) -> None:
+        """Take the feed over. `connection` is its reader's, to look at; see `connection_of`.
+
+        `note` gets the error of ours that breaks the feed off.
+        """
         self._feed = feed
+        self._note = note
         self._loop = loop
         self._connection = connection
         self._watched: int | None = None
@@ -48,13 +61,22 @@ class FeedBody:
         return self
 
     def __next__(self) -> bytes:
-        """Wait for the next blocks, or a heartbeat. Ends when the run has, or the reader left."""
+        """Wait for the next blocks, or a heartbeat. Ends when the run has, or the reader left.
+
+        Raises:
+            ConnectionResetError: the feed broke off. Servers close the connection for it
+                in silence, without an end of the body, so that the reader resumes.
+        """
         if not self._has_begun:
             # Nothing, but servers send their headers with it: a reader that resumes
             # in the middle of a pause knows at once that it is connected.
             self._has_begun = True
             return b""
-        block = b"" if self._is_over else self._loop.call(self._pull())
+        try:
+            block = b"" if self._is_over else self._loop.call(self._pull())
+        except TickertapeError as error:
+            self._note(error)
+            raise ConnectionResetError(errno.ECONNRESET, "the feed broke off") from error
         if not block:
             self._is_over = True
             raise StopIteration
