@@ -19,7 +19,7 @@ class Crowd:
 
     def __init__(self, url: str, *, hangs_after_s: float) -> None:
         self._url = url
-        self._hangs_after_s = hangs_after_s
+        self.hangs_after_s = hangs_after_s
         self.run_ids: dict[int, str] = {}
         """By the run's number, as soon as somebody knows it."""
 
@@ -86,10 +86,10 @@ class Crowd:
         self, doing: Coroutine[None, None, None], reading: Reading
     ) -> Reading:
         try:
-            async with asyncio.timeout(self._hangs_after_s):
+            async with asyncio.timeout(self.hangs_after_s):
                 await doing
         except TimeoutError:
-            reading.trouble = f"hung: not done after {self._hangs_after_s:g} s"
+            reading.trouble = f"hung: not done after {self.hangs_after_s:g} s"
         except (AssertionError, LookupError, ValueError) as error:
             # What came can't be what the server meant to send.
             reading.trouble = f"{type(error).__name__}: {error}"

@@ -23,7 +23,7 @@ BlowKind: TypeAlias = Literal[
 # How long each lasts, in seconds: until it is started again, or goes on.
 _LASTS: Final[dict[BlowKind, tuple[float, float]]] = {
     "kill server": (0.0, 1.0),
-    "stop server": (0.5, 1.5),  # times the lease's term: some runs are taken over, some are not
+    "stop server": (0.3, 2.5),  # times the lease's term: some runs are taken over, some are not
     "kill redis": (0.0, 1.0),
     "stop redis": (0.2, 2.0),
     "pause redis": (0.1, 1.5),

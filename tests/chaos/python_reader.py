@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -51,7 +51,7 @@ async def join_after_document(url: str, run_id: str, reading: Reading) -> None:
     await _read(stream, reading, lambda _: None)
 
 
-async def describe(url: str, run_id: str) -> dict:
+async def describe(url: str, run_id: str) -> dict[str, Any]:
     """Return the run's document, however often it takes to get it whole."""
     while True:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from msgspec import Struct
 
 from tests.chaos.leftovers import Census
 from tests.chaos.reading import Reading
+
+_MOST_SENTENCES: Final = 40
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ class Report(Struct, frozen=True, kw_only=True):
             *(f"said       {count} x {said}" for said, count in self.complaints.most_common(12)),
             f"hangs      {self.hangs}",
             f"wrong      {len(self.wrong)}",
-            *(f"  {sentence}" for sentence in self.wrong),
+            *(f"  {sentence}" for sentence in self.wrong[:_MOST_SENTENCES]),
         ]
         return "\n".join(lines)
 

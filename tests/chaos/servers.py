@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -21,14 +21,20 @@ class Server(Process):
     """One server on a port of its own."""
 
     def __init__(
-        self, name: str, port: int, *, log: str, environment: Mapping[str, str], folder: Path
+        self,
+        name: str,
+        port: int,
+        *,
+        options: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
     ) -> None:
         self.name = name
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.log_file = folder / f"{name}.txt"
         super().__init__(
-            [sys.executable, "-m", "tickertape", "serve", "--port", str(port), "--log", log],
+            [sys.executable, "-m", "tickertape", "serve", "--port", str(port), *options],
             log_file=self.log_file,
             environment=environment,
         )
@@ -66,12 +72,12 @@ class Server(Process):
 
 @asynccontextmanager
 async def open_servers(
-    count: int, *, log: str, environment: Mapping[str, str], folder: Path
+    count: int, *, options: Sequence[str], environment: Mapping[str, str], folder: Path
 ) -> AsyncIterator[list[Server]]:
-    """Start servers over one log, and wait until they are ready; kill what is left after."""
+    """Start servers with these options, and wait until they are ready; kill what is left after."""
     everything = {**os.environ, **environment}
     servers = [
-        Server(f"server-{number}", port, log=log, environment=everything, folder=folder)
+        Server(f"server-{number}", port, options=options, environment=everything, folder=folder)
         for number, port in enumerate(free_ports(count))
     ]
     async with AsyncExitStack() as stack:
