@@ -106,8 +106,9 @@ def _of_run(world: World, run: Run) -> Iterator[str]:
         return
     yield from _p1_text_is_the_providers(run)
     yield from _p2_outcome_is_true(world, run)
+    yield from _p4_cancel_is_not_forgotten(world, run)
     yield from _p6_nothing_waited(world, run)
-    yield from _p9_accounted(run)
+    yield from _p9_accounted(world, run)
     for reading in run.readings:
         yield from _p1_reading_is_the_logs(run, reading)
 
@@ -180,6 +181,16 @@ def _troubles(world: World, run: Run) -> set[str]:
     }
 
 
+def _p4_cancel_is_not_forgotten(world: World, run: Run) -> Iterator[str]:
+    """Who takes a run over does what its writer was asked to do."""
+    asked_at_s = world.journal.cancelled_at_s.get(run.run_id)
+    taken_at_s = world.journal.taken_over_at_s.get(run.run_id)
+    if asked_at_s is None or taken_at_s is None or taken_at_s < asked_at_s:
+        return
+    if run.ended.outcome == "failed":
+        yield f"P4: a cancel was asked for at {asked_at_s:.1f}, taken over at {taken_at_s:.1f}"
+
+
 def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
     """What the model said was in the log soon, whatever readers did."""
     if _troubles(world, run) or run.spoken is None:
@@ -204,9 +215,9 @@ def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
             yield f"P6: {text!r} was in the log after {stored_at_s - sent_at_s:.1f} s"
 
 
-def _p9_accounted(run: Run) -> Iterator[str]:
+def _p9_accounted(world: World, run: Run) -> Iterator[str]:
     timings = run.ended.timings
-    if timings.duration_s < 0 or (timings.first_progress_s or 0) < 0:
+    if not 0 <= (timings.first_progress_s or 0) <= timings.duration_s <= world.loop.time():
         yield f"P9: its timings are {timings}"
     usage: Usage | None = None
     for record in run.records:

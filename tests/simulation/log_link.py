@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from tests.simulation.loop import Owner
@@ -26,6 +27,19 @@ Cut: TypeAlias = Literal["requests", "answers", "hanging"]
 
 NOTICED_AFTER_S: Final = 0.5
 """When a caller is told at the latest that its call was lost."""
+
+HANGS_ON_S: Final = 1.0
+"""How long a call that hung may take at most once the link stands again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """When the log was asked for what it does not keep: by run, in virtual time."""
+
+    cancelled_at_s: dict[str, float] = field(default_factory=dict)
+    """When the log first knew of a cancel."""
+    taken_over_at_s: dict[str, float] = field(default_factory=dict)
+    """When the run was last taken over."""
 
 
 class _LinkWatch:
@@ -43,13 +57,16 @@ class _LinkWatch:
 class LogLink:
     """An `EventLog` that reaches the real one through the network."""
 
-    def __init__(self, log: EventLog, owner: Owner, network: Network, trace: Trace) -> None:
+    def __init__(
+        self, log: EventLog, owner: Owner, network: Network, trace: Trace, journal: Journal
+    ) -> None:
         self.cut: Cut | None = None
         """How calls are lost now, if they are."""
         self._log = log
         self._owner = owner
         self._network = network
         self._trace = trace
+        self._journal = journal
         self._loop = network.loop
         self._wakes: dict[_LinkWatch, Callable[[], None]] = {}
         self._cancel_watchers: dict[_LinkWatch, Callable[[str, CancelledBy], None]] = {}
@@ -64,7 +81,8 @@ class LogLink:
         """Let calls through again, the ones that hung first, and wake whoever may have missed."""
         self.cut = None
         for arrive in self._hanging:
-            self._network.later(self._network.world, arrive)
+            wait_s = self._network.random.random() * HANGS_ON_S
+            self._loop.call_later(wait_s, arrive, context=self._network.world.context)
         self._hanging.clear()
         for wake in self._wakes.values():
             self._network.later(self._owner, wake)
@@ -123,9 +141,12 @@ class LogLink:
 
     async def request_cancel(self, run_id: str, by: CancelledBy) -> None:
         """See `EventLog.request_cancel`."""
-        await self.ask(
-            f"request_cancel {run_id} {by}", lambda: self._log.request_cancel(run_id, by)
-        )
+
+        async def request() -> None:
+            await self._log.request_cancel(run_id, by)
+            self._journal.cancelled_at_s.setdefault(run_id, self._loop.time())
+
+        await self.ask(f"request_cancel {run_id} {by}", request)
 
     async def renew(self, holder: str, *, term_s: float) -> bool:
         """See `EventLog.renew`."""
@@ -141,10 +162,13 @@ class LogLink:
 
     async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
         """See `EventLog.take_over`."""
-        return await self.ask(
-            f"take_over {run_id} from epoch {epoch}",
-            lambda: self._log.take_over(run_id, holder=holder, epoch=epoch),
-        )
+
+        async def take() -> int:
+            taken = await self._log.take_over(run_id, holder=holder, epoch=epoch)
+            self._journal.taken_over_at_s[run_id] = self._loop.time()
+            return taken
+
+        return await self.ask(f"take_over {run_id} from epoch {epoch}", take)
 
     async def note_read(self, run_ids: Sequence[str]) -> None:
         """See `EventLog.note_read`."""

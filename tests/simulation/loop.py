@@ -231,13 +231,13 @@ class SimulationLoop:
             self.steps += 1
             try:
                 handle.context.run(handle.callback, *handle.args)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a failure of the schedule, whatever it is
                 self.call_exception_handler({"message": "a callback failed", "exception": error})
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine, however often its `finally` waits for something."""
+    """Close a coroutine, however often its `finally` waits for something, or raises."""
     for _ in range(5):
-        with suppress(RuntimeError):
+        with suppress(Exception):
             coroutine.close()
             return

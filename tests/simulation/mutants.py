@@ -12,13 +12,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from unittest.mock import patch
 
+import msgspec
+
 from tests.simulation.log_link import LogLink
 from tickertape.client.reader import Reader
 from tickertape.core.coalesce import merge
 from tickertape.core.cursor import Cursor, parse_cursor
-from tickertape.core.errors import LogError
+from tickertape.core.errors import LogError, LogUnavailable
 from tickertape.core.events import Event, RunEnded, RunStarted, TextDelta, Timings
 from tickertape.core.record import Record
+from tickertape.engine import lost_runs
+from tickertape.engine.keeper import Keeper
+from tickertape.engine.lost_runs import LostRuns
 from tickertape.engine.step import Step
 from tickertape.engine.tail import Tail
 from tickertape.logs.base import Created, Slice
@@ -53,6 +58,16 @@ class _NeverClosed(MemoryLog):
         if run.closed_at is not None:
             run.closed_at = None
             self._open[run_id] = run
+        return await super().append(run_id, events, epoch=epoch)
+
+
+class _RepeatsBlindly(LogLink):
+    """Sends an append again when its answer was lost."""
+
+    async def append(self, run_id: str, events: Sequence[Event], *, epoch: int) -> int:
+        for _ in range(20):
+            with suppress(LogUnavailable):
+                return await super().append(run_id, events, epoch=epoch)
         return await super().append(run_id, events, epoch=epoch)
 
 
@@ -213,6 +228,47 @@ def _end_of_file_is_an_end() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _cancel_forgotten() -> Iterator[None]:
+    def end_lost_run(appends: object, **_asked: object) -> RunEnded:
+        return real(appends)
+
+    real = lost_runs.end_lost_run
+    with patch.object(lost_runs, "end_lost_run", end_lost_run):
+        yield
+
+
+@contextmanager
+def _usage_forgotten() -> Iterator[None]:
+    def end_lost_run(appends: object, **asked: object) -> RunEnded:
+        return msgspec.structs.replace(real(appends, **asked), usage=None)
+
+    real = lost_runs.end_lost_run
+    with patch.object(lost_runs, "end_lost_run", end_lost_run):
+        yield
+
+
+@contextmanager
+def _lease_kept_once() -> Iterator[None]:
+    async def keep(keeper: Keeper) -> None:
+        await keeper._renew()
+        while True:
+            keeper.sweep_soon()
+            await asyncio.sleep(1)
+
+    with patch.object(Keeper, "_keep", keep):
+        yield
+
+
+@contextmanager
+def _nobody_takes_over() -> Iterator[None]:
+    async def take_over_lapsed(_lost: LostRuns) -> None:
+        pass
+
+    with patch.object(LostRuns, "take_over_lapsed", take_over_lapsed):
+        yield
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("no fencing", frozenset({"P1", "P2"}), log=_Unfenced),
     Mutant("acknowledged before it is stored", frozenset({"P1", "P2"}), link=_AcknowledgesFirst),
@@ -220,7 +276,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a cursor one too far", frozenset({"P1"}), lambda: _cursor_moved(1)),
     Mutant("a cursor one too short", frozenset({"P1"}), lambda: _cursor_moved(-1)),
     Mutant("a lost wake-up", frozenset({"P5"}), _wake_up_lost),
-    Mutant("an end after the end", frozenset({"P2"}), log=_NeverClosed),
+    Mutant("an append sent again", frozenset({"P1"}), link=_RepeatsBlindly),
+    Mutant("an end sent again", frozenset({"P2"}), link=_RepeatsBlindly, log=_NeverClosed),
+    Mutant("a cancel forgotten on take over", frozenset({"P4"}), _cancel_forgotten),
+    Mutant("usage forgotten on take over", frozenset({"P9"}), _usage_forgotten),
+    Mutant("a lease that is not renewed", frozenset({"P2"}), _lease_kept_once),
+    Mutant("nobody takes over", frozenset({"P5"}), _nobody_takes_over),
     Mutant("a key in two steps", frozenset({"P7"}), link=_LooksFirst, log=_KeyLaid),
     Mutant("coalesced across the end", frozenset({"P1"}), _coalesced_across),
     Mutant("who leaves, cancels", frozenset({"P2"}), _left_is_cancelled),

@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from tests.simulation.faults import play_fault
-from tests.simulation.log_link import LogLink
+from tests.simulation.log_link import Journal, LogLink
 from tests.simulation.loop import Owner, SimulationLoop
 from tests.simulation.network import Network
 from tests.simulation.process import EPOCH_S, Clock, Parts, Process, Server
@@ -92,6 +92,7 @@ class World:
         self.provider = SimulatedProvider(
             self._network, self.trace, {start.name: start.script for start in schedule.starts}
         )
+        self.journal = Journal()
         self._link = link
         self._runs = 0
         parts = Parts(
@@ -159,7 +160,7 @@ class World:
         return record.appended_at - EPOCH_S
 
     def _open_log(self, owner: Owner) -> EventLog:
-        return self._link(self.log, owner, self._network, self.trace)
+        return self._link(self.log, owner, self._network, self.trace, self.journal)
 
     def _next_run_id(self) -> str:
         self._runs += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 AT_ONCE: Final = 8
@@ -12,7 +12,7 @@ AT_ONCE: Final = 8
 _T = TypeVar("_T")
 
 
-async def for_each(items: Iterable[_T], do: Callable[[_T], Awaitable[None]]) -> None:
+async def for_each(items: Sequence[_T], do: Callable[[_T], Awaitable[None]]) -> None:
     """Await `do` for each item, a few at once. `do` handles its own errors."""
     left = iter(items)
 
@@ -23,5 +23,5 @@ async def for_each(items: Iterable[_T], do: Callable[[_T], Awaitable[None]]) -> 
             await asyncio.sleep(0)
 
     async with asyncio.TaskGroup() as crew:
-        for _ in range(AT_ONCE):
+        for _ in range(min(AT_ONCE, len(items))):
             crew.create_task(work())

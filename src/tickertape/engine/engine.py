@@ -23,7 +23,6 @@ from tickertape.core.cursor import AT_BEGINNING, Cursor
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import (
     Busy,
-    ConfigurationError,
     Draining,
     LogUnavailable,
     UnknownRun,
@@ -94,10 +93,6 @@ class Engine:
         Raises:
             ConfigurationError: a setting is no time.
         """
-        if abandon_after_s is not None and not abandon_after_s > 0:
-            raise ConfigurationError(
-                f"abandon_after_s must be None or more than 0, not {abandon_after_s!r}"
-            )
         self.log: Final = log
         self.is_draining = False
         self._deadlines = deadlines or Deadlines()
@@ -107,12 +102,14 @@ class Engine:
         self._now = now
         self._make_run_id = make_run_id
         self._fraction = fraction
-        self._abandon_after_s = abandon_after_s
         self._starting = 0
         holder = make_holder()
-        self._keeper = Keeper(log, holder=holder, term_s=lease_term_s, sweep=self._sweep)
         self._readers = Readers(max_subscribers)
-        self._running = RunningRuns(log, abandon_after_s=abandon_after_s, on_unended=self._end_soon)
+        self._running = RunningRuns(
+            log,
+            abandon_after_s=abandon_after_s,
+            on_unended=self._end_soon,
+        )
         self._lost = LostRuns(
             log,
             self._running,
@@ -120,6 +117,15 @@ class Engine:
             route_for=route_for,
             make_step=self._step_of_stored,
             now=now,
+        )
+        self._keeper = Keeper(
+            log,
+            holder=holder,
+            term_s=lease_term_s,
+            running=self._running,
+            lost=self._lost,
+            readers=self._readers,
+            abandon_after_s=abandon_after_s,
         )
 
     @property
@@ -164,9 +170,8 @@ class Engine:
                     started = msgspec.structs.replace(started, run_id=run_id)
                     step = self._step(routes, request, started, epoch=epoch)
                     self._lost.forget(run_id)
-                    self._running.write(
-                        step, run_id=run_id, epoch=epoch, cancelled_by=asked.get(run_id)
-                    )
+                    by = asked.get(run_id) or (None if self._keeper.takes_over else "shutdown")
+                    self._running.write(step, run_id=run_id, epoch=epoch, cancelled_by=by)
             return created
         finally:
             self._starting -= 1
@@ -247,8 +252,11 @@ class Engine:
         return await self.snapshot(run_id, owner=owner)
 
     async def drain(self, drain_s: float) -> None:
-        """Take no more runs, let running ones finish for `drain_s`, then end them (`shutdown`)."""
-        self.is_draining = True
+        """Take no more runs, let running ones finish for `drain_s`, then end them (`shutdown`).
+
+        One that can't store its end soon after is left to other processes.
+        """
+        self._stop_taking()
         if self._running:
             logger.info("draining: waiting up to %g s for %d runs", drain_s, len(self._running))
         await self._running.finish(drain_s)
@@ -258,7 +266,7 @@ class Engine:
 
     def end_runs(self) -> None:
         """Cancel every run of this process (`shutdown`) and take no more."""
-        self.is_draining = True
+        self._stop_taking()
         self._running.cancel_all("shutdown")
 
     async def __aenter__(self) -> Self:
@@ -273,13 +281,11 @@ class Engine:
     ) -> None:
         try:
             await self.drain(0)
-            await self._keeper.stop()
-            await self._end_unended()
         finally:
             await self._keeper.stop()
             await self._running.give_up()
             self._running.close()
-            await self._keeper.release()
+            await self._keeper.leave()
 
     async def _join(self, key: str | None, owner: str | None, fingerprint: str) -> Created:
         """Return the run that the key names already, since there is no room for another."""
@@ -315,8 +321,15 @@ class Engine:
             )
         except (LogUnavailable, asyncio.CancelledError):
             # It may have been created: with nobody to write it, and readers who found its key.
-            self._end_soon(started.run_id)
+            self._keeper.end_soon(started.run_id)
             raise
+
+    def _end_soon(self, run_id: str, ended: RunEnded | None) -> None:
+        self._keeper.end_soon(run_id, ended)
+
+    def _stop_taking(self) -> None:
+        self.is_draining = True
+        self._keeper.takes_over = False
 
     def _is_full(self) -> bool:
         return len(self._running) + len(self._lost) + self._starting >= self._max_runs
@@ -353,43 +366,6 @@ class Engine:
         return Step(
             [route], NO_REQUEST, started=started, deadlines=self._deadlines, earlier=earlier
         )
-
-    def _end_soon(self, run_id: str, ended: RunEnded | None = None) -> None:
-        self._lost.end_later(run_id, ended)
-        self._keeper.sweep_soon()
-
-    async def _sweep(self) -> None:
-        """Look after all runs that need it: after each renewal of the lease.
-
-        Raises:
-            LogError: the log can't be used now.
-        """
-        if self._keeper.has_lapsed:
-            self._keeper.has_lapsed = False
-            try:
-                await self._running.fence_taken()
-            except BaseException:
-                self._keeper.has_lapsed = True
-                raise
-        if self._abandon_after_s is not None:
-            await self._note_readers()
-            await self._running.cancel_abandoned()
-        await self._lost.end_own()
-        if not self.is_draining:
-            await self._lost.take_over_lapsed()
-
-    async def _note_readers(self) -> None:
-        if seen := self._readers.seen():
-            await self.log.note_read(seen)
-            self._readers.passed_on(seen)
-
-    async def _end_unended(self) -> None:
-        """Try once more to end what could not be ended, as long as a shutdown may take."""
-        try:
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await self._lost.end_own()
-        except TimeoutError:
-            logger.warning("%d runs are left to other processes to end", len(self._lost))
 
 
 def _fingerprint(routes: Sequence[Route], request: Request) -> str:

@@ -22,7 +22,7 @@ from tickertape.logs.base import EventLog
 
 logger = logging.getLogger("tickertape.engine")
 
-END_TIMEOUT_S: Final = 5.0
+END_TIMEOUT_S: Final = 2.0
 """How long a run that was told to end may take to store its end, when this process must go."""
 
 
@@ -55,7 +55,8 @@ class RunningRuns:
         self._abandon_after_s = float("inf") if abandon_after_s is None else abandon_after_s
         self._on_unended = on_unended
         self._runs: dict[str, Running] = {}
-        self._expected: list[dict[str, CancelledBy]] = []
+        # By identity: two that are empty are equal, and yet not the same.
+        self._expected: dict[int, dict[str, CancelledBy]] = {}
         self._cancels = log.watch_cancels(self._cancel_requested)
 
     def __len__(self) -> int:
@@ -78,11 +79,11 @@ class RunningRuns:
     def expecting(self) -> Iterator[dict[str, CancelledBy]]:
         """Note who asks to cancel which run, while one is on its way to being written here."""
         asked: dict[str, CancelledBy] = {}
-        self._expected.append(asked)
+        self._expected[id(asked)] = asked
         try:
             yield asked
         finally:
-            self._expected.remove(asked)
+            del self._expected[id(asked)]
 
     def write(
         self, step: Step, *, run_id: str, epoch: int, cancelled_by: CancelledBy | None = None
@@ -185,7 +186,7 @@ class RunningRuns:
             self._on_unended(run_id, ended)
 
     def _cancel_requested(self, run_id: str, by: CancelledBy) -> None:
-        for asked in self._expected:
+        for asked in self._expected.values():
             asked.setdefault(run_id, by)
         running = self._runs.get(run_id)
         if running is not None:

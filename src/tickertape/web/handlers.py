@@ -118,6 +118,10 @@ class Handlers:
         if len(call.body) > self.limits.max_body_bytes:
             return body_too_large(self.limits)
         request = parse_request(call.body, self.limits)
+        only_starts = "respond-async" in call.headers.get("prefer", "")
+        if not only_starts:
+            # Before the run costs anything: it could not be shown.
+            self.engine.require_place_for_reader()
         created = await self.engine.start(
             self._routes(request.model),
             request,
@@ -125,7 +129,7 @@ class Handlers:
             idempotency_key=_idempotency_key(call),
         )
         location = f"{call.path.rstrip('/')}/{created.run_id}"
-        if "respond-async" in call.headers.get("prefer", ""):
+        if only_starts:
             headers = {"location": location, "preference-applied": "respond-async"}
             return json_reply({"run_id": created.run_id}, status=202, headers=headers)
         return await self._tail(call, created.run_id, after=AT_BEGINNING, location=location)
