@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 
 from tickertape.core.events import RunEnded
-from tickertape.logs.sqlite_jobs import Append, Create, Key, ReadClosed, ReadSlices
+from tickertape.logs.sqlite_jobs import Append, Create, Key, ReadClosed, ReadSlices, TakeOver
 from tickertape.logs.sqlite_reader import Reader
 from tickertape.logs.sqlite_retention import Retention
 from tickertape.logs.sqlite_slices import pack_append
@@ -50,6 +50,7 @@ def create(run_id, *, owner=None, key=None, fingerprint="", now=0.0):
         future=future(),
         started=event,
         owner=owner,
+        holder=None,
         key=key and Key(owner, key, fingerprint),
         append=pack_append([event], epoch=1, appended_at=now),
         now=now,
@@ -67,6 +68,10 @@ def append(run_id, *events, epoch=1, now=0.0):
         cancel_by=None,
         appended_at=now,
     )
+
+
+def take_over(run_id, *, epoch=1):
+    return TakeOver(future=future(), run_id=run_id, holder="a", epoch=epoch)
 
 
 def do(desk, *jobs):

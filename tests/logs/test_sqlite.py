@@ -15,12 +15,17 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from tests.logs.sqlite_writer_process import text
+from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import ConfigurationError, IllegalEvent, LogClosed, ProtocolError
 from tickertape.core.events import TextDelta
+from tickertape.core.request import ChatRequest, Message
+from tickertape.engine.step import Step
 from tickertape.engine.tail import Tail
+from tickertape.engine.writer import write_run
 from tickertape.logs import sqlite_recent, sqlite_writer
 from tickertape.logs.sqlite import SqliteLog
 from tickertape.logs.sqlite_errors import LogUnavailable
+from tickertape.providers.base import Route
 from tickertape.testing.log_contract import LogContract
 from tickertape.testing.log_probes import (
     ENDED,
@@ -30,6 +35,7 @@ from tickertape.testing.log_probes import (
     started,
     text_of,
 )
+from tickertape.testing.scripted import ScriptedProvider
 
 WRITER = Path(__file__).with_name("sqlite_writer_process.py")
 KILLS = 20
@@ -208,7 +214,7 @@ async def test_watches_that_are_closed_leave_nothing_behind(log):
     watches = [log.watch("r", print), log.watch("r", print), log.watch("elsewhere", print)]
     for watch in [*watches, *watches]:
         watch.close()
-    assert {} == log._wakes
+    assert 0 == len(log._wakes)
 
 
 async def test_the_event_loop_is_never_blocked(path):
@@ -250,6 +256,28 @@ async def test_a_full_disk_fails_the_append_and_stores_nothing_of_it(path):
         records = await read_all(log, "r")
         assert stored == [record.event for record in records[:-1]]
         assert "producer_lost" == records[-1].event.error.code
+
+
+async def test_p2_an_answer_that_does_not_fit_ends_with_the_length_of_what_did(path):
+    """Its provider is stopped, and its run is failed, not left open."""
+    provider = ScriptedProvider()
+    request = ChatRequest(messages=[Message(role="user", content="Hi")], model="m")
+    step = Step([Route(provider, "m")], request, started=started("r"), deadlines=Deadlines())
+    async with SqliteLog(path, max_bytes=200_000) as log:
+        await log.create(started("r"))
+        bell = Bell()
+        log.watch("r", bell.ring)
+        writing = asyncio.ensure_future(write_run(log, step, run_id="r", epoch=1))
+        provider.stream.send("fits")
+        await bell.rung()
+        provider.stream.send("x" * 300_000)
+        await writing
+        records = await read_all(log, "r")
+        assert (await log.head("r")).is_closed
+    end = records[-1].event
+    assert ("fits", 4) == (text_of(records), end.length)
+    assert ("failed", "internal") == (end.outcome, end.error.code)
+    assert provider.stream.is_closed
 
 
 async def test_a_reader_that_waits_is_woken_when_an_append_fails(path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -35,6 +37,21 @@ def test_the_message_names_the_file_and_the_way_out(name, remedy):
     assert "/there/log.db" in message
     assert "what SQLite says" in message
     assert remedy in message
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EACCES, "make the file and its folder writable"),
+        (errno.EROFS, "make the file and its folder writable"),
+        (errno.ENOSPC, "free some space"),
+    ],
+)
+def test_the_file_systems_errors_have_a_way_out_too(number, remedy):
+    """As they come while the file is made."""
+    with pytest.raises(ConfigurationError, match=f"{os.strerror(number)}.*; {remedy}"):  # noqa: SIM117
+        with opening(PATH):
+            raise OSError(number, os.strerror(number), str(PATH))
 
 
 def test_an_error_without_a_code_is_told_as_it_is():

@@ -10,7 +10,7 @@ from tests.logs.sqlite_desks import future
 from tickertape.core.errors import UnknownRun
 from tickertape.logs.sqlite_jobs import Check, ClosedRun, ReadHead
 
-RUN = ClosedRun("ann", 2, 0.0, None)
+RUN = ClosedRun("ann", 2, 0.0, None, epoch=1)
 
 
 async def test_the_result_is_the_answer():

@@ -18,7 +18,7 @@ from tickertape.core.errors import RunTrimmed, UnknownRun
 from tickertape.core.events import TextDelta
 from tickertape.logs import sqlite_writer
 from tickertape.logs.sqlite_errors import LogUnavailable
-from tickertape.logs.sqlite_jobs import ClosedRun, ReadHead
+from tickertape.logs.sqlite_jobs import Appended, ClosedRun, ReadHead
 from tickertape.testing.log_probes import ENDED, RETENTION_S, started
 
 
@@ -66,11 +66,25 @@ async def test_a_head_is_that_of_a_run_that_has_ended(desks):
     def head(run_id):
         return do(reader, ReadHead(future=future(), run_id=run_id))[0]
 
-    assert ClosedRun("ann", 2, 5.0, None) == head("ended")
+    assert ClosedRun("ann", 2, 5.0, None, epoch=1) == head("ended")
     assert isinstance(head("open"), UnknownRun)
     assert isinstance(head("x"), UnknownRun)
     do(writer, create("later", now=5.0 + RETENTION_S))
     assert isinstance(head("ended"), RunTrimmed)
+
+
+async def test_a_read_holds_up_no_writer(desks):
+    """However long it takes: it reads the file as it was when it began."""
+    writer, reader = desks
+    do(writer, create("r"))
+    reader._connection.execute("BEGIN")
+    count = "SELECT COUNT(*) FROM slices"
+    assert (0,) == reader._connection.execute(count).fetchone()
+    (stored,) = do(writer, append("r", ENDED))
+    assert Appended(1, 2, 2) == stored
+    assert (0,) == reader._connection.execute(count).fetchone()
+    reader._connection.execute("ROLLBACK")
+    assert [started("r"), ENDED] == read_closed(reader, "r")
 
 
 async def test_an_error_of_one_job_is_its_own(desks):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from tickertape.core.events import TextDelta
+from tickertape.core.lease import Leases
 from tickertape.logs import sqlite_recent
+from tickertape.logs.base import LapsedRun
 from tickertape.logs.sqlite_recent import RecentRun, RecentRuns
+
+
+def new_run(*, holder=None):
+    return RecentRun(1, owner=None, holder=holder, created_at=5.0)
 
 
 def run_of(*sliced_offsets):
     """Return a run after one append of ten records for each of these."""
-    run = RecentRun(1, None)
+    run = new_run()
     for sliced_offset in sliced_offsets:
         run.add([TextDelta("x")] * 10, epoch=1, appended_at=0.0, sliced_offset=sliced_offset)
     return run
@@ -42,7 +48,29 @@ def test_the_run_that_ended_longest_ago_is_forgotten(monkeypatch):
     monkeypatch.setattr(sqlite_recent, "ENDED_RUNS", 2)
     runs = RecentRuns()
     for run_id in "abcd":
-        runs.add(run_id, RecentRun(1, None))
+        runs.add(run_id, new_run())
     for run_id in "bcd":
-        runs.end(run_id)
+        runs.end(run_id, at=7.0)
     assert ["a", "c", "d"] == [run_id for run_id in "abcd" if runs.get(run_id) is not None]
+
+
+def test_a_head_of_a_closed_run_has_no_holder():
+    """And what counts as its last reading is its end, as in the file."""
+    runs = RecentRuns()
+    runs.add("r", new_run(holder="a"))
+    head = runs.get("r").head("r")
+    assert (False, "a", 5.0) == (head.is_closed, head.holder, head.last_read_at)
+    runs.end("r", at=7.0)
+    head = runs.get("r").head("r")
+    assert (True, None, 7.0) == (head.is_closed, head.holder, head.last_read_at)
+
+
+def test_open_runs_lapse_with_their_holders_lease():
+    """Those that ended don't, though they are remembered."""
+    runs = RecentRuns()
+    for run_id, holder in {"lapsed": "a", "held": "b", "ended": "a", "nobodys": None}.items():
+        runs.add(run_id, new_run(holder=holder))
+    runs.end("ended", at=7.0)
+    leases = Leases()
+    leases.renew("b", now=0.0, term_s=10.0)
+    assert [LapsedRun("lapsed", 1)] == list(runs.lapsed(leases, now=9.0))

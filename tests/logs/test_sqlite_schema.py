@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -101,6 +104,33 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     """It is not made: the path may be mistyped."""
     with pytest.raises(ConfigurationError, match="there is no folder '.*missing'; make it"):
         lock(tmp_path / "missing" / "log.db")
+
+
+@contextmanager
+def as_nobody():
+    """Take away what root may do: write where nobody may."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_file_that_may_not_be_written_is_refused_when_it_is_opened(is_folder):
+    """Not at the first answer; the message says what to change."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log.db"
+        reopen(path)
+        path.chmod(0o644 if is_folder else 0o444)
+        path.parent.chmod(0o555 if is_folder else 0o777)
+        refused = pytest.raises(ConfigurationError, match=r"log\.db'.*folder.*writable")
+        with as_nobody(), refused, closing(lock(path)):
+            reopen(path)
+        path.parent.chmod(0o700)
 
 
 def test_an_unknown_setting_is_refused(path):

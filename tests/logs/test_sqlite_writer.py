@@ -14,6 +14,7 @@ from tests.logs.sqlite_desks import (
     open_writer,
     read_closed,
     read_slices,
+    take_over,
 )
 from tickertape.core.errors import LogClosed, RunTrimmed, StaleEpoch, UnknownRun
 from tickertape.core.events import TextDelta
@@ -177,6 +178,52 @@ async def test_what_is_not_open_is_refused_with_the_reason(writer):
     ]
     do(writer, create("s", now=RETENTION_S))
     assert [RunTrimmed] == [type(error) for error in do(writer, append("r", A))]
+
+
+async def test_a_take_over_is_decided_where_appends_are(writer):
+    """In the order in which they came, all in one transaction."""
+    do(writer, create("r"))
+    fenced = append("r", A)
+    results = do(writer, append("r", A), take_over("r"), fenced, append("r", A, epoch=2))
+    assert [Appended(1, 2, 0), 2, Appended(1, 3, 0)] == [*results[:2], results[3]]
+    assert (StaleEpoch, 1, 2) == (type(fenced.error), fenced.error.held, fenced.error.current)
+
+
+async def test_a_take_over_comes_too_late(writer):
+    """After another one, or after the end."""
+    do(writer, create("r"))
+    results = do(writer, take_over("r"), take_over("r"), append("r", ENDED, epoch=2))
+    assert [int, StaleEpoch, Appended] == list(map(type, results))
+    late = do(writer, take_over("r"), take_over("r", epoch=2), take_over("x"))
+    assert [LogClosed, LogClosed, UnknownRun] == list(map(type, late))
+
+
+async def test_a_take_over_that_fails_with_others_is_made_alone(writer, no_room_in_journal):
+    """It was undone with them, so the run had its old writer again."""
+    do(writer, create("r"))
+    big = append("r", TextDelta("x" * 2000), epoch=2)
+    results = do(writer, take_over("r"), big, append("r", A, epoch=2))
+    assert [2, LogUnavailable, Appended(1, 2, 0)] == [results[0], type(results[1]), results[2]]
+
+
+async def test_a_take_over_that_fails_leaves_the_old_writer(writer):
+    """Nobody has got the run then."""
+    do(writer, create("r"))
+    writer._connection.execute("PRAGMA query_only = 1")
+    failed = do(writer, take_over("r"), append("r", A, epoch=2))
+    assert [LogUnavailable, StaleEpoch] == list(map(type, failed))
+    writer._connection.execute("PRAGMA query_only = 0")
+    assert [Appended(1, 2, 0)] == do(writer, append("r", A))
+
+
+async def test_a_crash_after_a_take_over_ends_the_run_under_a_higher_epoch(path):
+    """Though its new writer had stored nothing yet."""
+    with open_writer(path) as writer:
+        do(writer, create("r"))
+        do(writer, take_over("r"))
+    with open_writer(path) as writer:
+        (refused,) = do(writer, append("r", A, epoch=2))
+        assert (StaleEpoch, 3) == (type(refused), refused.current)
 
 
 async def test_numbers_go_on_when_the_file_is_opened_again(path):

@@ -17,7 +17,7 @@ from tickertape.logs.memory import MemoryLog
 class Leasing(InMemory):
     """Each of these promises has a test that bites without luck."""
 
-    test_p8_any_history_gives_what_a_list_would = None
+    test_p8_any_history_gives_what_a_list_would = None  # type: ignore[assignment]
 
 
 class TestForgetsTheHolder(Leasing):

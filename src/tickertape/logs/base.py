@@ -13,8 +13,9 @@ A log keeps, for each run, an append-only sequence of records.
 - *Fenced.* Taking over gives the run a new epoch; an append from another is refused.
   It is the epoch that fences, not the time: until somebody takes the run over, a
   writer whose lease ran out may go on.
-- *Nobody's for ever.* A log that survives its process has ended what was open when
-  it is opened again, or keeps it open with its holder, epoch and lease.
+- *Nobody's for ever.* A log that survives its process has, when it is opened again,
+  ended what was open (and may have forgotten the leases), or keeps it open with its
+  holder, epoch and lease.
 - *Kept, then trimmed.* A closed run is kept for the log's retention time, then
   trimmed whole; reading it afterwards says so.
 

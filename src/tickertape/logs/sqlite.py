@@ -11,14 +11,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from tickertape.core.errors import CursorBeyondEnd, IllegalEvent, LogUnavailable, RunTrimmed
+from tickertape.core.errors import (
+    CursorBeyondEnd,
+    IllegalEvent,
+    LogClosed,
+    LogUnavailable,
+    RunTrimmed,
+)
 from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted
+from tickertape.core.lease import Leases
 from tickertape.core.record import BEGINNING, Record
-from tickertape.logs.base import Created, RunHead, Slice
+from tickertape.logs.base import Created, LapsedRun, RunHead, Slice
 from tickertape.logs.sqlite_jobs import (
     Append,
     Check,
@@ -30,6 +38,7 @@ from tickertape.logs.sqlite_jobs import (
     ReadClosed,
     ReadHead,
     ReadSlices,
+    TakeOver,
     WriteJob,
 )
 from tickertape.logs.sqlite_reader import Reader
@@ -39,18 +48,12 @@ from tickertape.logs.sqlite_schema import Synchronous
 from tickertape.logs.sqlite_slices import pack_append
 from tickertape.logs.sqlite_thread import DeskThread
 from tickertape.logs.sqlite_writer import Writer
+from tickertape.logs.watches import OpenWatch, Watches
 
 RETENTION_S: Final = 86_400.0
 """A day: long enough to come back to an answer the next morning."""
 
 _T = TypeVar("_T")
-
-
-class _Watch:
-    __slots__ = ("close",)
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self.close = close
 
 
 class SqliteLog:
@@ -88,8 +91,9 @@ class SqliteLog:
         self._synchronous: Synchronous = synchronous
         self._max_bytes = max_bytes
         self._recent = RecentRuns()
-        self._wakes: dict[str, dict[object, Callable[[], None]]] = {}
-        self._cancel_watchers: dict[object, Callable[[str, CancelledBy], None]] = {}
+        self._leases = Leases()
+        self._wakes: Watches[str, Callable[[], None]] = Watches()
+        self._cancels: Watches[None, Callable[[str, CancelledBy], None]] = Watches()
         self._writer: DeskThread | None = None
         self._reader: DeskThread | None = None
 
@@ -137,6 +141,7 @@ class SqliteLog:
         owner: str | None = None,
         idempotency_key: str | None = None,
         fingerprint: str = "",
+        holder: str | None = None,
     ) -> Created:
         """See `EventLog.create`."""
         now = self._now()
@@ -144,6 +149,7 @@ class SqliteLog:
             future=_future(),
             started=started,
             owner=owner,
+            holder=holder,
             key=None if idempotency_key is None else Key(owner, idempotency_key, fingerprint),
             append=pack_append([started], epoch=1, appended_at=now),
             now=now,
@@ -213,29 +219,16 @@ class SqliteLog:
         return Slice(records, is_closed=is_all and run.closed_at is not None)
 
     async def head(self, run_id: str) -> RunHead:
-        """See `EventLog.head`."""
-        recent = self._recent.get(run_id)
-        run: RecentRun | ClosedRun
-        if recent is None:
+        """See `EventLog.head`. Of a closed run, `last_read_at` is when it ended."""
+        run: RecentRun | ClosedRun | None = self._recent.get(run_id)
+        if run is None:
             run = await self._read(ReadHead(future=_future(), run_id=run_id))
-        else:
-            run = recent
         self._require_kept(run_id, run)
-        is_closed = run.closed_at is not None
-        return RunHead(run_id, run.owner, run.end_offset, is_closed, run.cancel_by)
+        return run.head(run_id)
 
-    def watch(self, run_id: str, wake: Callable[[], None]) -> _Watch:
+    def watch(self, run_id: str, wake: Callable[[], None]) -> OpenWatch:
         """See `EventLog.watch`."""
-        wakes = self._wakes.setdefault(run_id, {})
-        token = object()
-        wakes[token] = wake
-
-        def close() -> None:
-            wakes.pop(token, None)
-            if not wakes and self._wakes.get(run_id) is wakes:
-                del self._wakes[run_id]
-
-        return _Watch(close)
+        return self._wakes.add(run_id, wake)
 
     async def request_cancel(self, run_id: str, by: CancelledBy) -> None:
         """See `EventLog.request_cancel`.
@@ -247,18 +240,51 @@ class SqliteLog:
             await self.head(run_id)  # raises where there is no such run
         elif run.cancel_by is None:
             run.cancel_by = by
-            for told in tuple(self._cancel_watchers.values()):
+            for told in self._cancels.of(None):
                 told(run_id, by)
 
-    def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> _Watch:
+    def watch_cancels(self, told: Callable[[str, CancelledBy], None]) -> OpenWatch:
         """See `EventLog.watch_cancels`."""
-        token = object()
-        self._cancel_watchers[token] = told
+        return self._cancels.add(None, told)
 
-        def close() -> None:
-            self._cancel_watchers.pop(token, None)
+    async def renew(self, holder: str, *, term_s: float) -> bool:
+        """See `EventLog.renew`. Leases are this process's, as the file is."""
+        return self._leases.renew(holder, now=self._now(), term_s=term_s)
 
-        return _Watch(close)
+    async def release(self, holder: str) -> None:
+        """See `EventLog.release`."""
+        self._leases.release(holder)
+
+    async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
+        """See `EventLog.lapsed`."""
+        return list(islice(self._recent.lapsed(self._leases, now=self._now()), limit))
+
+    async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
+        """See `EventLog.take_over`.
+
+        Raises:
+            LogUnavailable: the file can't be written now; the run has its old writer.
+        """
+        run = self._recent.get(run_id)
+        if run is None or run.closed_at is not None:
+            await self.head(run_id)  # raises where there is no such run
+            raise LogClosed(run_id)
+        self._leases.require_free(
+            run_id,
+            held_by=run.holder,
+            held=run.epoch,
+            holder=holder,
+            epoch=epoch,
+            now=self._now(),
+        )
+        # Of those who got so far with one epoch, the thread lets the first one have it.
+        job = TakeOver(future=_future(), run_id=run_id, holder=holder, epoch=epoch)
+        self._open_writer().put(job)
+        return await job.future
+
+    async def note_read(self, run_ids: Sequence[str]) -> None:
+        """See `EventLog.note_read`. Remembered while the run is open, and not stored."""
+        self._recent.note_read(run_ids, at=self._now())
 
     async def check(self) -> None:
         """See `EventLog.check`. Writes to the file, and trims what is due."""
@@ -324,10 +350,15 @@ class SqliteLog:
             if type(job) is Append:
                 self._note_append(job)
             elif type(job) is Create and job.result is not None and job.joined is None:
-                run = RecentRun(job.result.number, job.owner)
-                run.add([job.started], epoch=1, appended_at=job.now, sliced_offset=0)
-                self._recent.add(job.started.run_id, run)
+                self._note_create(job, number=job.result.number)
+            elif type(job) is TakeOver and job.result is not None:
+                self._recent.take_over(job.run_id, holder=job.holder, epoch=job.result)
             job.settle()
+
+    def _note_create(self, job: Create, *, number: int) -> None:
+        run = RecentRun(number, owner=job.owner, holder=job.holder, created_at=job.now)
+        run.add([job.started], epoch=1, appended_at=job.now, sliced_offset=0)
+        self._recent.add(job.started.run_id, run)
 
     def _note_append(self, job: Append) -> None:
         run = self._recent.get(job.run_id)
@@ -342,13 +373,12 @@ class SqliteLog:
                 sliced_offset=job.result.sliced_offset,
             )
             if job.ends_run:
-                run.closed_at = job.appended_at
-                self._recent.end(job.run_id)
+                self._recent.end(job.run_id, at=job.appended_at)
         elif isinstance(job.error, LogUnavailable):
             run.broken = str(job.error)
         else:
             return
-        for wake in tuple(self._wakes.get(job.run_id, {}).values()):
+        for wake in self._wakes.of(job.run_id):
             wake()
 
 

@@ -5,6 +5,7 @@ Knows which of SQLite's result codes an operator can do something about.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,14 @@ _REMEDIES: Final = {
     "SQLITE_BUSY": "another program holds the file locked: end it",
 }
 
+_FILE_REMEDIES: Final = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EACCES: "make the file and its folder writable",
+    errno.EPERM: "make the file and its folder writable",
+    errno.EROFS: "make the file and its folder writable",
+}
+
 
 def unavailable(error: sqlite3.Error, path: Path) -> LogUnavailable:
     """Return what the log raises in place of SQLite's error."""
@@ -40,12 +49,16 @@ def opening(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        said = _described(error) if isinstance(error, sqlite3.Error) else str(error)
-        raise ConfigurationError(f"can't open the log {str(path)!r}: {said}") from error
+        raise ConfigurationError(
+            f"can't open the log {str(path)!r}: {_described(error)}"
+        ) from error
 
 
-def _described(error: sqlite3.Error) -> str:
-    # Extended codes go on after the primary one: SQLITE_IOERR_WRITE.
-    name = getattr(error, "sqlite_errorname", "")
-    remedy = next((said for code, said in _REMEDIES.items() if name.startswith(code)), None)
+def _described(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        remedy = _FILE_REMEDIES.get(error.errno or 0)
+    else:
+        # Extended codes go on after the primary one: SQLITE_IOERR_WRITE.
+        name = getattr(error, "sqlite_errorname", "")
+        remedy = next((said for code, said in _REMEDIES.items() if name.startswith(code)), None)
     return f"{error}; {remedy}" if remedy else str(error)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from tickertape.core.errors import TickertapeError
 from tickertape.core.events import CancelledBy, Event, RunStarted
 from tickertape.core.record import Record
+from tickertape.logs.base import RunHead
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Create(Job[Appended], eq=False, kw_only=True):
 
     started: RunStarted
     owner: str | None
+    holder: str | None
     key: Key | None
     append: bytes
     now: float
@@ -78,6 +80,14 @@ class Append(Job[Appended], eq=False, kw_only=True):
     appended_at: float
 
 
+class TakeOver(Job[int], eq=False, kw_only=True):
+    """Give the open run with this epoch a higher one, and return that."""
+
+    run_id: str
+    holder: str
+    epoch: int
+
+
 class Find(Job[str | None], eq=False, kw_only=True):
     """Return the run that a key names. Asked of the writer: it knows every run created so far."""
 
@@ -91,7 +101,7 @@ class Check(Job[None], eq=False, kw_only=True):
     now: float
 
 
-WriteJob: TypeAlias = Create | Append | Find | Check
+WriteJob: TypeAlias = Create | Append | TakeOver | Find | Check
 
 
 class ClosedRun(Struct, frozen=True):
@@ -101,6 +111,20 @@ class ClosedRun(Struct, frozen=True):
     end_offset: int
     closed_at: float
     cancel_by: CancelledBy | None
+    epoch: int
+
+    def head(self, run_id: str) -> RunHead:
+        """Return it as a head; who read it last, and when, is not kept."""
+        return RunHead(
+            run_id,
+            self.owner,
+            self.end_offset,
+            is_closed=True,
+            cancel_requested_by=self.cancel_by,
+            epoch=self.epoch,
+            holder=None,
+            last_read_at=self.closed_at,
+        )
 
 
 class ReadHead(Job[ClosedRun], eq=False, kw_only=True):

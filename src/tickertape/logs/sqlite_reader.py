@@ -19,7 +19,7 @@ from tickertape.logs.sqlite_schema import open_for_reading
 from tickertape.logs.sqlite_slices import unpack_slice
 
 _HEAD = """
-SELECT number, owner, end_offset, closed_at, cancel_by, trimmed_at FROM runs
+SELECT number, owner, end_offset, closed_at, cancel_by, epoch, trimmed_at FROM runs
 WHERE run_id = ? AND closed_at IS NOT NULL
 """
 
@@ -78,10 +78,10 @@ class Reader:
         row = self._connection.execute(_HEAD, (run_id,)).fetchone()
         if row is None:
             raise UnknownRun(run_id)
-        number, owner, end_offset, closed_at, cancel_by, trimmed_at = row
+        number, owner, end_offset, closed_at, cancel_by, epoch, trimmed_at = row
         if trimmed_at is not None:
             raise RunTrimmed(run_id)
-        return number, ClosedRun(owner, end_offset, closed_at, cancel_by)
+        return number, ClosedRun(owner, end_offset, closed_at, cancel_by, epoch)
 
     def _records(self, number: int, *, after: int, limit: int) -> list[Record]:
         records: list[Record] = []

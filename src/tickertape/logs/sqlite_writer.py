@@ -23,7 +23,16 @@ from tickertape.core.errors import (
     UnknownRun,
 )
 from tickertape.logs.sqlite_errors import opening, unavailable
-from tickertape.logs.sqlite_jobs import Append, Appended, Check, Create, Find, Key, WriteJob
+from tickertape.logs.sqlite_jobs import (
+    Append,
+    Appended,
+    Check,
+    Create,
+    Find,
+    Key,
+    TakeOver,
+    WriteJob,
+)
 from tickertape.logs.sqlite_recovery import end_lost_runs
 from tickertape.logs.sqlite_retention import Retention
 from tickertape.logs.sqlite_schema import VERSION, Synchronous, lock, open_database
@@ -66,12 +75,12 @@ class _OpenRun:
     def undo(self) -> Callable[[], None]:
         """Return what makes the run again what it is now."""
         appends, count = self.appends, len(self.appends)
-        rest = self.end_offset, self.sliced_offset, self.size, self.row
+        rest = self.end_offset, self.sliced_offset, self.size, self.row, self.epoch
 
         def restore() -> None:
             self.appends = appends
             del appends[count:]
-            self.end_offset, self.sliced_offset, self.size, self.row = rest
+            self.end_offset, self.sliced_offset, self.size, self.row, self.epoch = rest
 
         return restore
 
@@ -195,6 +204,8 @@ class Writer:
                 job.result = self._append(job)
             case Create():
                 job.result = self._create(job)
+            case TakeOver():
+                job.result = self._take_over(job)
             case Find():
                 job.result = self._find(job.key, now=job.now)
             case Check():
@@ -296,8 +307,23 @@ class Writer:
         found: str = run_id
         return found
 
-    def _refusal(self, job: Append) -> TickertapeError:
-        """Return why a run that is not open takes no append."""
+    def _take_over(self, job: TakeOver) -> int:
+        run = self._open.get(job.run_id)
+        if run is None:
+            raise self._refusal(job)
+        if job.epoch != run.epoch:
+            raise StaleEpoch(held=job.epoch, current=run.epoch)
+        self._begin()
+        self._undo.append(run.undo())
+        run.epoch += 1
+        # In the file too: should this process die, the run's end gets one higher still.
+        self._connection.execute(
+            "UPDATE runs SET epoch = ? WHERE number = ?", (run.epoch, run.number)
+        )
+        return run.epoch
+
+    def _refusal(self, job: Append | TakeOver) -> TickertapeError:
+        """Return why a run that is not open takes no append and no new writer."""
         row = self._connection.execute(
             "SELECT epoch, trimmed_at FROM runs WHERE run_id = ?", (job.run_id,)
         ).fetchone()
@@ -306,7 +332,7 @@ class Writer:
         epoch, trimmed_at = row
         if trimmed_at is not None:
             return RunTrimmed(job.run_id)
-        if epoch != job.epoch:
+        if epoch != job.epoch and type(job) is Append:
             return StaleEpoch(held=job.epoch, current=epoch)
         return LogClosed(job.run_id)
 

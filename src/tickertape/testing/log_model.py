@@ -8,7 +8,7 @@ and no log.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,24 +91,17 @@ class _Leases:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._expires_at: dict[str, float] = {}
-        self._doubtful: set[str] = set()
 
-    def renew(self, holder: str) -> bool | None:
-        """Return what the log should say; None if that is its own business."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._expires_at))
+
+    def renew(self, holder: str) -> bool:
         expired_at = self._expires_at.get(holder)
         self._expires_at[holder] = self._clock() + TERM_S
-        if holder in self._doubtful:
-            self._doubtful.remove(holder)
-            return None
         return expired_at is None or self._clock() < expired_at
 
     def release(self, holder: str) -> None:
         self._expires_at.pop(holder, None)
-        self._doubtful.discard(holder)
-
-    def doubt(self) -> None:
-        """Note a crash: a log that ended all open runs may have forgotten the leases too."""
-        self._doubtful.update(self._expires_at)
 
     def has_lapsed(self, holder: str | None) -> bool:
         return holder is not None and self._expires_at.get(holder, 0.0) <= self._clock()
@@ -143,7 +136,7 @@ class _Model:
                 await self.cancel(self.run(step.run), step.by)
             case Renew():
                 is_unbroken = await self.log.renew(step.holder, term_s=TERM_S)
-                assert self.leases.renew(step.holder) in {None, is_unbroken}
+                assert self.leases.renew(step.holder) == is_unbroken
             case Release():
                 await self.log.release(step.holder)
                 self.leases.release(step.holder)
@@ -288,6 +281,10 @@ class _Model:
             else:
                 assert (run.holder, run.last_read_at) == (head.holder, head.last_read_at)
             assert run.records == await read_all(self.log, run.run_id)
+        await self.expect_lapsed()
+
+    async def expect_lapsed(self) -> None:
+        """Compare what may be taken over."""
         lapsed = {
             LapsedRun(run.run_id, run.epoch)
             for run in self.runs
@@ -298,7 +295,6 @@ class _Model:
     async def reopened(self, log: EventLog) -> None:
         """Go on with the log that was opened after a crash."""
         self.log = log
-        self.leases.doubt()
         for run in self.runs:
             if run.is_trimmed or run.closed_at is not None:
                 continue
@@ -315,6 +311,11 @@ class _Model:
             run.cancel_by = head.cancel_requested_by
             run.epoch, run.last_read_at = head.epoch, head.last_read_at
             run.watch = log.watch(run.run_id, run.bell.ring)
+        await self.expect_lapsed()
+        # A log that ended all that was open may have forgotten the leases as well.
+        for holder in self.leases:
+            await log.renew(holder, term_s=TERM_S)
+            self.leases.renew(holder)
 
 
 async def play(
