@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,18 @@ _PAGE_BYTES: Final = 4096
 class Footprint(Struct, frozen=True):
     """What a process takes."""
 
-    file_descriptors: int
+    files: Counter[str]
+    """Open file descriptors, by what they are."""
     threads: int
     resident_mib: float
+
+    @property
+    def file_descriptors(self) -> int:
+        """How many there are of all kinds."""
+        return self.files.total()
+
+    def __str__(self) -> str:
+        return f"{self.file_descriptors} files, {self.threads} threads, {self.resident_mib:.0f} MiB"
 
 
 class Process:
@@ -96,7 +106,7 @@ class Process:
         assert self._running is not None
         proc = Path("/proc") / str(self._running.pid)
         return Footprint(
-            file_descriptors=sum(1 for _ in (proc / "fd").iterdir()),
+            files=Counter(_kind(each) for each in (proc / "fd").iterdir()),
             threads=sum(1 for _ in (proc / "task").iterdir()),
             resident_mib=int((proc / "statm").read_text().split()[1]) * _PAGE_BYTES / 2**20,
         )
@@ -104,3 +114,11 @@ class Process:
     def _signal(self, number: signal.Signals) -> None:
         if self._running is not None and self.is_running:
             self._running.send_signal(number)
+
+
+def _kind(descriptor: Path) -> str:
+    try:
+        # socket:[123] is a socket, whichever.
+        return str(descriptor.readlink()).partition(":")[0]
+    except OSError:
+        return "closed meanwhile"

@@ -19,10 +19,11 @@ from typing import Final
 from msgspec import Struct
 
 from tests.chaos.crowd import Crowd
-from tests.chaos.havoc import Havoc, forecast
+from tests.chaos.havoc import Blow, Havoc, forecast
 from tests.chaos.leftovers import come_to_rest, kept_for_ever, left_over, take_census_at_rest
 from tests.chaos.provider import hang_up, provider_for, times_asked
 from tests.chaos.proxy import Proxy
+from tests.chaos.reading import Reading
 from tests.chaos.redis import RedisServer, open_redis
 from tests.chaos.report import Report
 from tests.chaos.runs import PlannedRun, plan_runs, plan_warm_up
@@ -67,11 +68,11 @@ class _Scene(Struct, frozen=True):
     """Everything that takes part."""
 
     log: str
-    folder: Path
     redis: RedisServer | None
     provider: FaultServer
     servers: Sequence[Server]
     proxy: Proxy
+    havoc: Havoc
 
 
 async def blow(storm: Storm) -> Report:
@@ -101,49 +102,58 @@ async def _blow(storm: Storm) -> Report:
     )
     async with _opened(storm, [*warm_up, *runs], chance) as scene:
         crowd = Crowd(scene.proxy.url, hangs_after_s=_WARMS_UP_WITHIN_S)
-        havoc = Havoc(scene.servers, scene.redis)
-        readings = await crowd.read_all(warm_up)
-        if any(reading.trouble for reading in readings):
-            raise WarmUpFailed(*readings, *_complaints(scene.servers))
+        readings = await _warm_up(scene, crowd, warm_up)
         await hang_up(scene.provider)
         before = await take_census_at_rest(scene.servers, scene.redis)
+
         crowd.hangs_after_s = storm.hangs_after_s
         scene.proxy.share = storm.cut_share
-        async with asyncio.TaskGroup() as group:
-            group.create_task(havoc.wreak(blows))
-            reading = group.create_task(crowd.read_all(runs))
-        readings += reading.result()
+        readings += await _read_in_havoc(scene, crowd, runs, blows)
         scene.proxy.share = 0.0
+
         for server in scene.servers:
             await server.ready()
         await hang_up(scene.provider)
         after = await come_to_rest(before, scene.servers, scene.redis)
-        wrong = list(left_over(before, after))
-        wrong += await _stop(scene.servers)
+        wrong = [*left_over(before, after), *await _stop(scene.servers)]
         keys = await scene.redis.keys() if scene.redis is not None else Counter()
-        wrong += kept_for_ever(keys)
         async with open_log(scene.log) as log:
             found = await read_log(log, crowd.run_ids)
         asked = times_asked(scene.provider)
-        wrong += mismatches([*warm_up, *runs], log=found, readings=readings, asked=asked)
         complaints = _complaints(scene.servers)
-        wrong += (f"{times} x {said}" for said, times in complaints.items() if "Traceback" in said)
-        return Report(
-            seed=storm.seed,
-            took_s=time.monotonic() - begin,
-            outcomes=Counter(
-                f"{each.outcome or 'open'} {each.why}".strip() for each in found.values()
-            ),
-            readings=tuple(readings),
-            requests=asked.total(),
-            proxy=scene.proxy.counts,
-            blows=havoc.counts,
-            before=before,
-            after=after,
-            keys=keys,
-            complaints=complaints,
-            wrong=tuple(wrong),
-        )
+    wrong += kept_for_ever(keys)
+    wrong += mismatches([*warm_up, *runs], log=found, readings=readings, asked=asked)
+    wrong += (f"{times} x {said}" for said, times in complaints.items() if "Traceback" in said)
+    return Report(
+        seed=storm.seed,
+        took_s=time.monotonic() - begin,
+        outcomes=Counter(f"{each.outcome or 'open'} {each.why}".strip() for each in found.values()),
+        readings=tuple(readings),
+        requests=asked.total(),
+        proxy=scene.proxy.counts,
+        blows=scene.havoc.counts,
+        before=before,
+        after=after,
+        keys=keys,
+        complaints=complaints,
+        wrong=tuple(wrong),
+    )
+
+
+async def _warm_up(scene: _Scene, crowd: Crowd, runs: Sequence[PlannedRun]) -> list[Reading]:
+    readings = await crowd.read_all(runs)
+    if any(reading.trouble for reading in readings):
+        raise WarmUpFailed(*map(str, readings), *_complaints(scene.servers))
+    return readings
+
+
+async def _read_in_havoc(
+    scene: _Scene, crowd: Crowd, runs: Sequence[PlannedRun], blows: Sequence[Blow]
+) -> list[Reading]:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(scene.havoc.wreak(blows))
+        reading = group.create_task(crowd.read_all(runs))
+    return reading.result()
 
 
 @asynccontextmanager
@@ -165,7 +175,7 @@ async def _opened(
         )
         ports = [server.port for server in servers]
         proxy = await stack.enter_async_context(Proxy(ports, chance=chance, share=0.0))
-        yield _Scene(log, folder, redis, provider, servers, proxy)
+        yield _Scene(log, redis, provider, servers, proxy, Havoc(servers, redis))
 
 
 async def _stop(servers: Sequence[Server]) -> list[str]:
