@@ -29,6 +29,12 @@ _LASTS: Final[dict[BlowKind, tuple[float, float]]] = {
     "pause redis": (0.1, 1.5),
 }
 
+_WITHOUT_REDIS: Final[tuple[BlowKind, ...]] = ("kill server",)
+_WITH_REDIS: Final[tuple[BlowKind, ...]] = (
+    *("kill server", "kill server", "stop server", "stop server"),
+    *("kill redis", "kill redis", "stop redis", "pause redis"),
+)
+
 
 class Blow(Struct, frozen=True):
     """One thing that goes wrong."""
@@ -43,13 +49,14 @@ def forecast(
     chance: Random, *, lasts_s: float, every_s: float, servers: int, has_redis: bool, lease_s: float
 ) -> list[Blow]:
     """Return what will go wrong within `lasts_s`, one thing every `every_s` or so, in order."""
-    kinds: list[BlowKind] = ["kill server"] * 3
-    if has_redis:
-        kinds += ["stop server"] * 2 + ["kill redis"] * 2 + ["stop redis", "pause redis"]
+    deck: list[BlowKind] = []
     blows = []
     at_s = every_s * chance.random()
     while at_s < lasts_s:
-        kind = chance.choice(kinds)
+        if not deck:  # dealt as cards are, so that a short storm has some of each
+            deck = list(_WITH_REDIS if has_redis else _WITHOUT_REDIS)
+            chance.shuffle(deck)
+        kind = deck.pop()
         blow_s = chance.uniform(*_LASTS[kind]) * (lease_s if kind == "stop server" else 1.0)
         blows.append(Blow(kind, at_s, blow_s, chance.randrange(servers)))
         at_s += every_s * chance.uniform(0.5, 1.5)
@@ -83,6 +90,7 @@ class Havoc:
                     await server.kill()
                     await asyncio.sleep(blow.lasts_s)
                     await server.start()
+                    await server.ready()
                 case "stop server":
                     await self._stop(server, blow.lasts_s)
                 case "kill redis":

@@ -40,7 +40,9 @@ class Server(Process):
         )
 
     async def ready(self, *, within_s: float = STARTS_WITHIN_S) -> None:
-        """Wait until it takes runs.
+        """Wait until it takes runs; start it again where it ended, as a supervisor would.
+
+        A server that finds no Redis when it starts says so, and ends.
 
         Raises:
             TimeoutError: it does not; the message ends with what it printed.
@@ -48,7 +50,9 @@ class Server(Process):
         try:
             async with asyncio.timeout(within_s), aiohttp.ClientSession() as session:
                 while not await self._is_ready(session):
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.1)
+                    if not self.is_running:
+                        await self.start()
         except TimeoutError:
             printed = self.log_file.read_text(errors="replace")[-2000:]
             message = f"{self.name} was not ready within {within_s:g} s; it printed: {printed}"
