@@ -24,9 +24,9 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# Replays one schedule of the simulation, step by step: make simulate SEED=7
+# Replays one schedule of the simulation, step by step: make simulate SEED=7 LOG=redis
 simulate: $(READY)
-	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) $(ARGS)
+	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --log $(or $(LOG),memory) $(ARGS)
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -38,20 +38,25 @@ def test_the_length_is_that_of_the_text_in_the_log():
     ("appends", "timings"),
     [
         ([], Timings(first_progress_s=None, duration_s=0.0)),
-        ([(100.5, [STARTED])], Timings(first_progress_s=None, duration_s=0.5)),
+        ([(100.5, [STARTED])], Timings(first_progress_s=None, duration_s=0.0)),
         (
             [(100.0, [STARTED]), (101.5, [ReasoningDelta("hm")]), (104.0, [TextDelta("a")])],
             Timings(first_progress_s=1.5, duration_s=4.0),
         ),
-        # The clock was set back.
+        # The clock of who started it was a day off.
         (
-            [(90.0, [STARTED]), (95.0, [TextDelta("a")])],
+            [(86_500.0, [STARTED]), (86_501.0, [TextDelta("a")])],
+            Timings(first_progress_s=1.0, duration_s=1.0),
+        ),
+        # The log's clock was set back.
+        (
+            [(100.0, [STARTED]), (95.0, [TextDelta("a")])],
             Timings(first_progress_s=0.0, duration_s=0.0),
         ),
     ],
 )
 def test_the_timings_are_those_of_the_appends(appends, timings):
-    """Since the start, up to the last append; no progress is no time."""
+    """Since the first append, up to the last one; no progress is no time."""
     assert timings == end_lost_run(appends).timings
 
 

@@ -14,12 +14,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, default=1, help="how many seeds, from this one on")
+    parser.add_argument("--log", choices=["memory", "redis"], default="memory")
     asked = parser.parse_args()
     is_traced = asked.count == 1
     is_broken = False
     began_s = time.perf_counter()
     for seed in range(asked.seed, asked.seed + asked.count):
-        played = play(seed, is_traced=is_traced)
+        played = play(seed, log=asked.log, is_traced=is_traced)
         for line in played.lines:
             print(line)
         for promise in played.broken:

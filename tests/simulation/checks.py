@@ -14,6 +14,7 @@ from tests.simulation.provider import Opening
 from tests.simulation.readers import Reading
 from tests.simulation.world import Cancel, World
 from tickertape.core.cursor import parse_cursor
+from tickertape.core.errors import RecordsLost, UnknownRun
 from tickertape.core.events import (
     ErrorCode,
     RunEnded,
@@ -33,7 +34,13 @@ LINGERS_S: Final = 5.0
 _HARMLESS: Final = {"reset_readers", "half_open_readers", "set_clock"}
 """No run may notice these."""
 
-_LOG_FAULTS: Final = {"cut_log_requests", "cut_log_answers", "hang_log_requests"}
+_LOG_FAULTS: Final = {
+    "cut_log_requests",
+    "cut_log_answers",
+    "hang_log_requests",
+    "redis_restarts",
+    "redis_forgets",
+}
 _SCRIPTED: Final[dict[str, set[ErrorCode]]] = {
     "finish": set(),
     "unended": set(),
@@ -88,8 +95,11 @@ def broken_promises(world: World) -> list[str]:
     found = list(world.history.failures)
     if any(each.startswith("P5") for each in found):
         return found  # it was broken off in the middle: the rest would only repeat it
-    runs = [Run(world, run_id, records) for run_id, records in world.records().items() if records]
-    found += _p7_started_once(world, runs)
+    runs = [
+        Run(world, run_id, records) for run_id, records in world.store.records().items() if records
+    ]
+    if not world.schedule.forgets:
+        found += _p7_started_once(world, runs)
     for run in runs:
         found += [f"{run.run_id}: {each}" for each in _of_run(world, run)]
     for reading in world.history.readings:
@@ -110,6 +120,8 @@ def _of_run(world: World, run: Run) -> Iterator[str]:
     yield from _p6_nothing_waited(world, run)
     yield from _p9_accounted(world, run)
     for reading in run.readings:
+        if world.schedule.forgets and not _must_be_the_logs(world, reading):
+            continue
         yield from _p1_reading_is_the_logs(run, reading)
 
 
@@ -171,8 +183,8 @@ def _possible(run: Run, troubles: set[str]) -> set[ErrorCode]:
 
 def _troubles(world: World, run: Run) -> set[str]:
     """Return what was wrong with any process while the run lasted, or shortly before."""
-    begin_s = world.log_time_s(run.records[0]) - LINGERS_S
-    end_s = world.log_time_s(run.records[-1])
+    begin_s = _stored_at_s(world, run, run.records[0]) - LINGERS_S
+    end_s = _stored_at_s(world, run, run.records[-1])
     return {
         kind
         for troubles in world.history.troubles.values()
@@ -187,8 +199,14 @@ def _p4_cancel_is_not_forgotten(world: World, run: Run) -> Iterator[str]:
     taken_at_s = world.journal.taken_over_at_s.get(run.run_id)
     if asked_at_s is None or taken_at_s is None or taken_at_s < asked_at_s:
         return
+    if world.schedule.forgets:
+        return
     if run.ended.outcome == "failed":
         yield f"P4: a cancel was asked for at {asked_at_s:.1f}, taken over at {taken_at_s:.1f}"
+
+
+def _stored_at_s(world: World, run: Run, record: Record) -> float:
+    return world.journal.stored_at_s[run.run_id, record.offset]
 
 
 def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
@@ -197,7 +215,7 @@ def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
         return
     lengths = iter(
         [
-            (world.log_time_s(record), run.lengths[record.offset])
+            (_stored_at_s(world, run, record), run.lengths[record.offset])
             for record in run.records
             if isinstance(record.event, TextDelta)
         ]
@@ -217,7 +235,13 @@ def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
 
 def _p9_accounted(world: World, run: Run) -> Iterator[str]:
     timings = run.ended.timings
-    if not 0 <= (timings.first_progress_s or 0) <= timings.duration_s <= world.loop.time():
+    longest_s = world.loop.time()
+    if world.schedule.log == "redis":
+        # Its records bear the time of the process that wrote them.
+        longest_s += sum(
+            abs(fault.amount_s) for fault in world.schedule.faults if fault.kind == "set_clock"
+        )
+    if not 0 <= (timings.first_progress_s or 0) <= timings.duration_s <= longest_s:
         yield f"P9: its timings are {timings}"
     usage: Usage | None = None
     for record in run.records:
@@ -255,10 +279,27 @@ def _p1_reading_is_the_logs(run: Run, reading: Reading) -> Iterator[str]:
 def _of_reading(world: World, reading: Reading) -> Iterator[str]:
     if not reading.is_over:
         yield "P5: it is not over"
-    elif reading.error is not None:
+    elif reading.error is not None and not _was_told_of_loss(world, reading):
         yield f"P1: it gave up: {type(reading.error).__name__}: {reading.error}"
-    if reading.run_id is not None and reading.run_id not in world.records():
+    if world.schedule.forgets:
+        return
+    if reading.run_id is not None and reading.run_id not in world.store.records():
         yield f"P3: it read {reading.run_id}, and the log has no such run"
+
+
+def _must_be_the_logs(world: World, reading: Reading) -> bool:
+    """Tell whether a reader saw its end after the log had lost what it lost."""
+    lost_at_s = max(
+        upto_s
+        for troubles in world.history.troubles.values()
+        for _, upto_s, kind in [*troubles, (0.0, 0.0, "")]
+        if kind in {"redis_forgets", ""}
+    )
+    return reading.ended is not None and reading.over_at_s > lost_at_s
+
+
+def _was_told_of_loss(world: World, reading: Reading) -> bool:
+    return world.schedule.forgets and isinstance(reading.error, RecordsLost | UnknownRun)
 
 
 def _p7_started_once(world: World, runs: list[Run]) -> Iterator[str]:
@@ -274,7 +315,7 @@ def _p7_started_once(world: World, runs: list[Run]) -> Iterator[str]:
 
 
 def _of_cancel(world: World, cancel: Cancel) -> Iterator[str]:
-    if cancel.error is not None:
+    if cancel.error is not None and not world.schedule.forgets:
         yield f"P4: it was refused: {type(cancel.error).__name__}: {cancel.error}"
     if cancel.acknowledged_at_s is None:
         return

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, assert_never
 
-from tests.simulation.log_link import LogLink
 from tests.simulation.process import Process, Server
 from tests.simulation.schedule import Fault
+from tests.simulation.stores import RedisStore
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,6 +34,8 @@ async def play_fault(world: World, fault: Fault) -> None:
         case "half_open_readers":
             for connection in list(process.connections):
                 connection.lose()
+        case "redis_restarts" | "redis_forgets":
+            await _restart_redis(world, fault)
         case "set_clock":
             server.clock.offset_s += fault.amount_s
         case _:
@@ -51,6 +53,7 @@ async def _end_or_hang(world: World, server: Server, process: Process, fault: Fa
         world.loop.call_soon(process.stop, fault.amount_s, context=process.context)
         while not process.is_gone:
             await asyncio.sleep(0.5)
+            world.note_trouble(process, fault)  # it hangs, perhaps, and drains afterwards
     else:
         process.kill(silently=fault.kind == "lose_power")
     await asyncio.sleep(fault.lasts_s)
@@ -58,8 +61,7 @@ async def _end_or_hang(world: World, server: Server, process: Process, fault: Fa
 
 
 async def _cut_log(process: Process, fault: Fault) -> None:
-    link = process.log
-    assert isinstance(link, LogLink)
+    link = process.log_connection
     match fault.kind:
         case "cut_log_requests":
             link.cut_off("requests")
@@ -77,3 +79,10 @@ async def _cut_provider(world: World, process: Process, fault: Fault) -> None:
         world.provider.unreachable_from.add(process.name)
         await asyncio.sleep(fault.lasts_s)
         world.provider.unreachable_from.discard(process.name)
+
+
+async def _restart_redis(world: World, fault: Fault) -> None:
+    assert isinstance(world.store, RedisStore)
+    world.store.server.stop()
+    await asyncio.sleep(fault.lasts_s)
+    world.store.server.start(forgets_s=fault.amount_s + fault.lasts_s if fault.amount_s else 0.0)

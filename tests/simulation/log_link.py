@@ -40,6 +40,13 @@ class Journal:
     """When the log first knew of a cancel."""
     taken_over_at_s: dict[str, float] = field(default_factory=dict)
     """When the run was last taken over."""
+    stored_at_s: dict[tuple[str, int], float] = field(default_factory=dict)
+    """When the record at that offset of a run was stored."""
+
+    def stored(self, run_id: str, first: int, end_offset: int, at_s: float) -> None:
+        """Note that a run's records from `first` up to its new end offset were stored."""
+        for offset in range(first, end_offset):
+            self.stored_at_s[run_id, offset] = at_s
 
 
 class _LinkWatch:
@@ -101,16 +108,20 @@ class LogLink:
         holder: str | None = None,
     ) -> Created:
         """See `EventLog.create`."""
-        return await self.ask(
-            f"create {started.run_id}",
-            lambda: self._log.create(
+
+        async def create() -> Created:
+            created = await self._log.create(
                 started,
                 owner=owner,
                 idempotency_key=idempotency_key,
                 fingerprint=fingerprint,
                 holder=holder,
-            ),
-        )
+            )
+            if created.is_new:
+                self._journal.stored(created.run_id, 0, 1, self._loop.time())
+            return created
+
+        return await self.ask(f"create {started.run_id}", create)
 
     async def find(
         self, idempotency_key: str, *, owner: str | None = None, fingerprint: str = ""
@@ -123,10 +134,13 @@ class LogLink:
 
     async def append(self, run_id: str, events: Sequence[Event], *, epoch: int) -> int:
         """See `EventLog.append`."""
-        return await self.ask(
-            f"append {run_id} {len(events)} events, epoch {epoch}",
-            lambda: self._log.append(run_id, events, epoch=epoch),
-        )
+
+        async def store() -> int:
+            end_offset = await self._log.append(run_id, events, epoch=epoch)
+            self._journal.stored(run_id, end_offset - len(events), end_offset, self._loop.time())
+            return end_offset
+
+        return await self.ask(f"append {run_id} {len(events)} events, epoch {epoch}", store)
 
     async def read(self, run_id: str, *, after: int, limit: int = 1024) -> Slice:
         """See `EventLog.read`."""

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Final
 from urllib.parse import unquote
 
 from tests.simulation.loop import Owner, SimulationLoop
 from tests.simulation.network import Connection, Network
 from tests.simulation.provider import SimulatedProvider
+from tests.simulation.stores import LogConnection
 from tests.simulation.trace import Trace
 from tickertape.core.deadlines import Deadlines
-from tickertape.core.errors import TickertapeError
+from tickertape.core.errors import ConfigurationError, TickertapeError
 from tickertape.engine.engine import Engine
 from tickertape.logs.base import EventLog
+from tickertape.logs.redis import RedisLog
 from tickertape.providers.base import Route
 from tickertape.web.handlers import AnyReply, Call, Handlers
 from tickertape.web.replies import StreamReply
@@ -33,6 +34,7 @@ DEADLINES: Final = Deadlines(
 )
 
 LEASE_TERM_S: Final = 3.0
+RESTART_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Parts:
     network: Network
     trace: Trace
     provider: SimulatedProvider
-    open_log: Callable[[Owner], EventLog]
+    open_log: Callable[[Owner, Callable[[], float]], tuple[EventLog, LogConnection]]
     """A client of the log for one process."""
     abandon_after_s: float | None
     make_run_id: Callable[[], str]
@@ -95,7 +97,7 @@ class Process(Owner):
         self.provider = parts.provider
         self.connections: dict[Connection, None] = {}
         self.is_ready = False
-        self.log = parts.open_log(self)
+        self._log, self.log_connection = parts.open_log(self, clock)
         self._parts = parts
         self._clock = clock
         self._told_to_stop: asyncio.Event | None = None
@@ -148,8 +150,9 @@ class Process(Owner):
 
     async def _live(self) -> None:
         self._told_to_stop = asyncio.Event()
+        await self._open_log()
         async with Engine(
-            self.log,
+            self._log,
             deadlines=DEADLINES,
             lease_term_s=LEASE_TERM_S,
             abandon_after_s=self._parts.abandon_after_s,
@@ -172,9 +175,22 @@ class Process(Owner):
             self.is_ready = False
             for connection in self.connections:
                 connection.reset()
+        await self._log.close()
         self.trace.note(self.name, "has stopped")
         self.is_dead = True
         self.provider.hang_up(self)
+
+    async def _open_log(self) -> None:
+        """Open it, however often: whoever looks after a server starts it again and again."""
+        while isinstance(self._log, RedisLog):
+            try:
+                await self._log.open()
+            except ConfigurationError as error:
+                self.trace.note(self.name, str(error))
+                await asyncio.sleep(RESTART_S)
+                self._log, self.log_connection = self._parts.open_log(self, self._clock)
+            else:
+                return
 
     async def _serve(self, connection: Connection, request: Request) -> None:
         try:
@@ -224,12 +240,11 @@ class Process(Owner):
 class Server:
     """An address, at which one process lives at a time."""
 
-    def __init__(self, name: str, parts: Parts, random: Random) -> None:
+    def __init__(self, name: str, parts: Parts) -> None:
         self.name = name
         self.clock = Clock(parts.network.loop)
         self._parts = parts
         self._lives = 0
-        self._random = random
         self.process = self._start()
         self.lives: list[Process] = [self.process]
 

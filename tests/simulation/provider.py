@@ -47,6 +47,11 @@ class Script:
     is_usage_early: bool = False
     """It reports its usage with the first piece, too."""
 
+    @property
+    def takes_s(self) -> float:
+        """Return how long it takes to say all of its text."""
+        return self.opening_wait_s + sum(wait_s for wait_s, _ in self.pieces)
+
 
 @dataclass(slots=True)
 class Opening:

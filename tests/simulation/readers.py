@@ -46,6 +46,7 @@ class Reading:
     """After each block with a text: its id, and how long the text was with it."""
     ended: RunEnded | None = None
     is_over: bool = False
+    over_at_s: float = 0.0
     has_left: bool = False
     """It left of its own will, before the end."""
     error: TickertapeError | None = None
@@ -164,6 +165,7 @@ async def read_as_client(
         reader.close()
         reading.run_id = reader.run_id or reading.run_id
         reading.is_over = True
+        reading.over_at_s = asyncio.get_running_loop().time()
         readers.trace.note(reading.name, f"is over: {_result(reading)}")
 
 
@@ -184,6 +186,7 @@ async def read_as_event_source(readers: Readers, reading: Reading, habits: Habit
         reading.error = error
     finally:
         reading.is_over = True
+        reading.over_at_s = asyncio.get_running_loop().time()
         readers.trace.note(reading.name, f"is over: {_result(reading)}")
 
 

@@ -29,7 +29,10 @@ FaultKind: TypeAlias = Literal[
     "half_open_readers",
     "set_clock",
     "drain",
+    "redis_restarts",
+    "redis_forgets",
 ]
+LogKind: TypeAlias = Literal["memory", "redis"]
 
 _FAULTS: Final[tuple[tuple[FaultKind, int], ...]] = (
     ("kill", 4),
@@ -44,6 +47,11 @@ _FAULTS: Final[tuple[tuple[FaultKind, int], ...]] = (
     ("half_open_readers", 2),
     ("set_clock", 2),
     ("drain", 3),
+)
+_REDIS_FAULTS: Final[tuple[tuple[FaultKind, int], ...]] = (
+    *_FAULTS,
+    ("redis_restarts", 4),
+    ("redis_forgets", 2),
 )
 _ENDINGS: Final[tuple[tuple[Ending, int], ...]] = (
     ("finish", 12),
@@ -65,7 +73,7 @@ class Fault:
     server: int
     lasts_s: float
     amount_s: float = 0.0
-    """By how much a clock is set, or how long a drain may take."""
+    """By how much a clock is set, how long a drain may take, or how much Redis forgets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +107,16 @@ class Schedule:
     """Everything that is decided before it begins."""
 
     seed: int
+    log: LogKind
     servers: int
     starts: tuple[StartPlan, ...]
     faults: tuple[Fault, ...]
     abandon_after_s: float | None
+
+    @property
+    def forgets(self) -> bool:
+        """Tell whether the log loses what it had acknowledged."""
+        return any(fault.kind == "redis_forgets" for fault in self.faults)
 
     def describe(self) -> Iterator[str]:
         """Yield what will happen, a line for each."""
@@ -111,7 +125,7 @@ class Schedule:
             script = start.script
             yield (
                 f"{start.name} at {start.at_s:.3f}: {len(script.pieces)} pieces in "
-                f"{sum(wait_s for wait_s, _ in script.pieces):.2f} s, then {script.ending}; "
+                f"{script.takes_s:.2f} s, then {script.ending}; "
                 f"{1 + len(start.repeats_after_s)} starters, {len(start.readers)} more readers, "
                 f"cancels after {[round(after_s, 3) for after_s in start.cancels_after_s]}"
             )
@@ -120,7 +134,7 @@ class Schedule:
             yield f"fault at {fault.at_s:.3f}: {what}"
 
 
-def draw(seed: int) -> Schedule:
+def draw(seed: int, log: LogKind = "memory") -> Schedule:
     """Return the schedule of a seed."""
     random = Random(seed)
     servers = random.choice([1, 2, 2, 3])
@@ -128,9 +142,12 @@ def draw(seed: int) -> Schedule:
         _start(random, f"m{index}") for index in range(random.choice([1, 1, 1, 2, 2, 3]))
     )
     count = random.choice([0, 1, 1, 2, 2, 3, 5])
-    faults = sorted((_fault(random, servers) for _ in range(count)), key=lambda fault: fault.at_s)
+    faults = sorted(
+        (_fault(random, log, servers, starts) for _ in range(count)), key=lambda fault: fault.at_s
+    )
     return Schedule(
         seed=seed,
+        log=log,
         servers=servers,
         starts=starts,
         faults=tuple(faults),
@@ -140,7 +157,7 @@ def draw(seed: int) -> Schedule:
 
 def _start(random: Random, name: str) -> StartPlan:
     script = _script(random, name)
-    takes_s = script.opening_wait_s + sum(wait_s for wait_s, _ in script.pieces)
+    takes_s = script.takes_s
     cancels = random.choice([0, 0, 0, 1, 2])
     repeats = random.choice([0, 0, 0, 1, 2])
     return StartPlan(
@@ -185,13 +202,22 @@ def _reader(random: Random, takes_s: float) -> ReaderPlan:
     )
 
 
-def _fault(random: Random, servers: int) -> Fault:
-    kind = _weighted(random, _FAULTS)
+def _fault(random: Random, log: LogKind, servers: int, starts: tuple[StartPlan, ...]) -> Fault:
+    kind = _weighted(random, _REDIS_FAULTS if log == "redis" else _FAULTS)
     at_s = random.random() * random.choice([2, 6, 12])
+    if random.random() < 0.5:
+        # In the middle of a run, most of which are short.
+        start = random.choice(starts)
+        at_s = start.at_s + random.random() * (start.script.takes_s + 0.5)
+    at_s = min(at_s, FAULTS_END_S - 2)
     lasts_s = random.choice([0.05, 0.5, 2.0, 8.0, 16.0]) * (0.5 + random.random())
-    amount_s = random.choice([-86_400.0, -60.0, 60.0, 86_400.0])
+    amount_s = random.choice([-3600.0, -60.0, 60.0, 3600.0])
     if kind == "drain":
         amount_s = random.choice([0.0, 1.0, 5.0])
+    if kind == "redis_forgets":
+        amount_s = random.choice([0.01, 0.1, 1.0])
+    elif kind == "redis_restarts":
+        amount_s = 0.0
     lasts_s = min(lasts_s, FAULTS_END_S - at_s - 1)
     return Fault(at_s, kind, random.randrange(servers), lasts_s, amount_s)
 

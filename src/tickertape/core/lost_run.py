@@ -16,7 +16,6 @@ from tickertape.core.events import (
     RefusalDelta,
     RunEnded,
     RunError,
-    RunStarted,
     TextDelta,
     Timings,
     ToolCallDelta,
@@ -42,19 +41,20 @@ def end_lost_run(
     """Return the end of the run with these appends: when each was made, and its events.
 
     It failed with `error`; where somebody had asked to cancel it, it was cancelled by
-    them. The timings are those of the log: the run lasted until its last append at least.
+    them. The timings are those of the log, from its first append: the run lasted until its
+    last append at least, and the clock of who started it may have been a day off.
     """
     length = 0
     usage: Usage | None = None
     finished: ChoiceFinished | None = None
     started_at = first_at = last_at = None
     for last_at, events in appends:
+        if started_at is None:
+            started_at = last_at
         for event in events:
             if isinstance(event, _PROGRESS) and first_at is None:
                 first_at = last_at
             match event:
-                case RunStarted():
-                    started_at = event.created_at
                 case TextDelta():
                     length += len(event.text)
                 case UsageReported():
