@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tickertape.testing.clock import VirtualTimeLoop
 
-pytest_plugins = ["tickertape.testing.pytest_plugin"]
+pytest_plugins = ["tickertape.testing.pytest_plugin", "tests.redis_server"]
 
 # Hypothesis's default fails an example that takes 200 ms: a timing, which no test asserts.
 settings.register_profile("tickertape", deadline=None)

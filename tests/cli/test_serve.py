@@ -93,3 +93,23 @@ def test_an_unknown_log_is_named(run):
     command = run("serve", "--log", "postgres")
     assert 1 == command.exit_code()
     assert "there is no log 'postgres'; use memory, sqlite, sqlite:PATH" in command.err.rest()
+
+
+def test_the_log_may_come_from_the_environment(run, environment):
+    """Where a password is better than in a command line; an option counts more."""
+    environment["TICKERTAPE_LOG"] = "redis://:secret@127.0.0.1:x"
+    command = run("serve")
+    assert 1 == command.exit_code()
+    assert "'redis://***@127.0.0.1:***' must have a number" in command.err.rest()
+    assert "secret" not in command.err.text
+    server = run("serve", "--port", "0", "--log", "memory", "--retention-s", "90")
+    server.out.until("Ctrl-C stops it")
+    assert "runs are kept for 90 seconds" in server.out.text
+
+
+def test_a_setting_that_makes_no_sense_is_named(run):
+    """With what is allowed and why, in one line."""
+    command = run("serve", "--lease-term-s", "0.5")
+    assert 1 == command.exit_code()
+    assert "lease_term_s must be from 1 to 60 seconds, not 0.5: with less," in command.err.rest()
+    assert 1 == command.err.text.count("\n")

@@ -272,3 +272,59 @@ async def test_without_a_provider_requests_are_refused_and_the_worker_lives(guni
         async with server.start() as response:
             assert 500 == response.status
             assert "not_configured" == (await response.json())["error"]["code"]
+
+
+async def test_p2_a_feed_whose_log_goes_away_breaks_off(gunicorn, provider, tmp_path):
+    """The body has no end, gunicorn says nothing of it, and we say it once."""
+    provider.play(STALLED)
+    (tmp_path / "away.py").write_text(
+        "from flask import Flask\n"
+        "from tickertape.core.errors import LogUnavailable\n"
+        "from tickertape.logs.memory import MemoryLog\n"
+        "from tickertape.web.assembly import open_handlers\n"
+        "from tickertape.web.flask import chat_blueprint\n"
+        "class Away(MemoryLog):\n"
+        "    async def read(self, run_id, *, after, limit=1024):\n"
+        "        if after > 0:\n"
+        "            raise LogUnavailable('no answer')\n"
+        "        return await super().read(run_id, after=after, limit=limit)\n"
+        "app = Flask('away')\n"
+        "app.register_blueprint(chat_blueprint(handlers=lambda: open_handlers(log=Away())))\n"
+    )
+    server = await gunicorn(
+        *WORKER, "--threads", "4", "--pythonpath", str(tmp_path), app="away:app"
+    )
+    async with server.start() as first:
+        await read_until(first, b"two")
+        exchange = await provider.next_exchange()
+        async with server.tail(first.headers["location"].rpartition("/")[2]) as second:
+            await read_until(second, b"two")
+            exchange.resume()
+            for response in (first, second):
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+    server.process.terminate()
+    assert 0 == await server.ends()
+    assert 1 == server.log.count(b"no answer")
+
+
+async def test_p8_workers_share_a_log_in_redis(gunicorn, provider, redis_server):
+    """Named by the environment: a run that one worker writes is read and stopped by the other."""
+    provider.play(STALLED)
+    server = await gunicorn(
+        *WORKER, "--threads", "4", "--workers", "2",
+        environment={"TICKERTAPE_LOG": redis_server.url},
+    )  # fmt: skip
+    async with server.start() as response:
+        received = await read_until(response, b"two")
+        run_id = response.headers["location"].rpartition("/")[2]
+        pids = set()
+        while len(pids) < 2:
+            pids.add((await server.health())["pid"])
+            async with server.tail(run_id, headers={"Accept": "application/json"}) as described:
+                assert "one two " == (await described.json())["content"][:8]
+        place = f"{server.url}/chat/stream/{run_id}"
+        async with server.session.delete(place) as cancelled:
+            assert "cancelled" == (await cancelled.json())["outcome"]
+        received += await response.read()
+    assert "user" == payloads(received)[-1]["cancelled_by"]

@@ -46,7 +46,7 @@ def test_a_url_says_where_the_log_is(setting, expected):
         ("redis://h/-1", "a number as its database"),
         ("redis://h/0?retention=1", "unknown parameter 'retention'"),
         ("redis://h/0?ssl_cert_reqs=none", "unknown parameter 'ssl_cert_reqs'"),
-        ("rediss://h/0?ssl_cert_reqs=maybe", "'ssl_cert_reqs'"),
+        ("redis://h/0?prefix={a}", "has a brace in its prefix"),
         ("redis://h/0?prefix=", "says nothing for its parameter 'prefix'"),
         ("redis://h/0#1", "has a '#'"),
         ("redis://[::1", "is no URL"),

@@ -43,7 +43,7 @@ def chat_router(
     `owner` is a FastAPI dependency that returns who calls, as a string, and
     refuses with `HTTPException`; a run belongs to who started it. `handlers` is
     entered at start-up and left at shutdown; the default takes everything from
-    the environment and keeps runs in memory.
+    the environment, and keeps runs in memory unless `TICKERTAPE_LOG` names a log.
     """
     slot = HandlersSlot()
 

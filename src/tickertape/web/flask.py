@@ -44,7 +44,8 @@ def chat_blueprint(
     `owner` is called in the request's context, returns who calls, and refuses with
     `flask.abort`; a run belongs to who started it. `handlers` is entered on the
     first request of each process and left at exit; the default takes everything
-    from the environment and keeps runs in memory. `loop` is where they run.
+    from the environment, and keeps runs in memory unless `TICKERTAPE_LOG` names a log.
+    `loop` is where they run.
     """
     views = _Views(ThreadedHandlers(handlers, loop=loop), owner)
     blueprint = Blueprint("tickertape", __name__, url_prefix=url_prefix or None)

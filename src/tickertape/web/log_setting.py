@@ -78,10 +78,9 @@ async def open_log(setting: str, *, retention_s: float | None = None) -> AsyncIt
     kept_s = retention_of(setting, retention_s)
     if is_shared(setting):
         place = parse_redis_url(setting)
-        try:
-            from tickertape.logs.redis import RedisLog
-        except ModuleNotFoundError as error:
-            raise MissingExtra("redis", needed_for="a log on Redis") from error
+        # Which imports the client, and says so where that is not installed.
+        from tickertape.logs.redis import RedisLog
+
         async with RedisLog(place.url, prefix=place.prefix, retention_s=kept_s) as redis_log:
             yield redis_log
     elif (path := log_path(setting)) is None:

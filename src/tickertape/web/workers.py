@@ -57,6 +57,15 @@ def run_workers(
     asyncio.run(_Workers(settings, listener, environment, on_ready).run())
 
 
+def restart_wait_s(failures: int, *, others_serve: bool, fraction: float) -> float | None:
+    """Return how long to wait before a worker is replaced, after so many failures in a row.
+
+    None means give up; while others serve, that is never.
+    """
+    wait_s = RESTARTS.wait_s(failures, fraction=fraction)
+    return RESTARTS.longest_s if wait_s is None and others_serve else wait_s
+
+
 class _Worker:
     """One process, from its start to its end."""
 
@@ -131,6 +140,7 @@ class _Workers:
             if not all(slot.done() for slot in slots):
                 self._stop()
             await asyncio.wait(slots)
+            await asyncio.gather(*[worker.end() for worker in self._workers])
         for slot in slots:
             slot.result()
         if self._killed:
@@ -142,29 +152,32 @@ class _Workers:
         failures = 0
         while not self._stopping.is_set():
             worker = await self._start()
-            served_at_s = loop.time()
+            started_at_s = loop.time()
             if await worker.report():
                 self._say_ready()
             await worker.end()
             self._workers.discard(worker)
             if self._stopping.is_set():
                 return
-            served_well = loop.time() - served_at_s >= SERVED_WELL_S and not worker.complaint
+            served_well = loop.time() - started_at_s >= SERVED_WELL_S and not worker.complaint
             failures = 1 if served_well else failures + 1
             await self._pause(self._restart_after(worker, failures))
 
     async def _start(self) -> _Worker:
         descriptor = self._listener.fileno()
-        process = await asyncio.create_subprocess_exec(
-            # -P: a file in the working directory must not stand in for a module of ours.
-            *[sys.executable, "-P", "-m", "tickertape.web.worker", str(descriptor)],
-            env=dict(self._environment),
-            stdin=PIPE,
-            stdout=PIPE,
-            pass_fds=[descriptor],
-            # Out of the terminal's reach: Ctrl-C is the parent's to pass on, once.
-            process_group=0,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                # -P: a file in the working directory must not stand in for a module of ours.
+                *[sys.executable, "-P", "-m", "tickertape.web.worker", str(descriptor)],
+                env=dict(self._environment),
+                stdin=PIPE,
+                stdout=PIPE,
+                pass_fds=[descriptor],
+                # Out of the terminal's reach: Ctrl-C is the parent's to pass on, once.
+                process_group=0,
+            )
+        except OSError as error:
+            raise WorkersFailed(f"the system starts no more processes: {error}") from error
         worker = _Worker(process)
         self._workers.add(worker)
         assert process.stdin is not None
@@ -189,11 +202,11 @@ class _Workers:
             raise ConfigurationError(worker.complaint)
         if not worker.has_served and not self._was_ready:
             raise WorkersFailed(f"{worker} ended before it served; its own words are above")
-        wait_s = RESTARTS.wait_s(failures, fraction=self._fraction())
-        if wait_s is None and not any(other.is_ready for other in self._workers):
-            why = worker.complaint or "see its own words above"
-            raise WorkersFailed(f"no worker stays: {worker} was the {failures}th in a row: {why}")
-        wait_s = RESTARTS.longest_s if wait_s is None else wait_s
+        others_serve = any(other.is_ready for other in self._workers)
+        wait_s = restart_wait_s(failures, others_serve=others_serve, fraction=self._fraction())
+        if wait_s is None:
+            why = worker.complaint or "its own words are above"
+            raise WorkersFailed(f"no worker stays: {worker} was the {failures}th in a row; {why}")
         why = f": {worker.complaint}" if worker.complaint else ""
         logger.warning("%s ended%s; another starts in %.1f s", worker, why, wait_s)
         return wait_s
