@@ -15,7 +15,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import decode, delay, first_text, leftovers, logs, memory, relay, report, smooth
+from benchmarks import (
+    decode,
+    delay,
+    fan_out,
+    first_text,
+    idle_readers,
+    leftovers,
+    logs,
+    memory,
+    relay,
+    report,
+    resume,
+    smooth,
+)
 from benchmarks.findings import Finding, TextDiffers
 
 BENCHMARKS: Final = {
@@ -27,6 +40,9 @@ BENCHMARKS: Final = {
     "first_text": first_text.run,
     "leftovers": leftovers.run,
     "logs": logs.run,
+    "resume": resume.run,
+    "idle_readers": idle_readers.run,
+    "fan_out": fan_out.run,
 }
 RESULTS: Final = Path(__file__).parent / "results"
 

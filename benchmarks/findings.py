@@ -15,16 +15,19 @@ class TextDiffers(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One comparison. Figures are medians in one unit; less is better."""
+    """One comparison. Figures are medians in one unit; less is better, unless `least` is given."""
 
     name: str
     unit: str
     figures: Mapping[str, float]
-    """By who: "ours", "usual" (what users write today), "nginx" (the limit), others."""
+    """By who: "ours", "ours_…" (with another log than memory), "usual" (what users write
+    today), "nginx" (the limit), others."""
     floor_times: float | None = None
     """How many times less than "usual" ours must be, at least."""
     ceiling: float | None = None
-    """What ours may be at most, in the unit."""
+    """What ours may be at most, in the unit, with every log."""
+    least: float | None = None
+    """What ours must be at least, in the unit, with every log."""
     is_doubtful: bool = False
     """Something disturbed the measurement; the notes say what."""
     notes: tuple[str, ...] = ()
@@ -38,8 +41,11 @@ class Finding:
     @property
     def is_reached(self) -> bool | None:
         """Return whether ours is as good as it must be; None when that can't be told."""
-        if self.ceiling is not None and "ours" in self.figures:
-            return self.figures["ours"] <= self.ceiling
+        ours = [figure for who, figure in self.figures.items() if who.startswith("ours")]
+        if self.ceiling is not None and ours:
+            return max(ours) <= self.ceiling
+        if self.least is not None and ours:
+            return min(ours) >= self.least
         times = self.times_less_than("usual")
         if times is None or self.floor_times is None:
             return None

@@ -71,6 +71,8 @@ def _others(finding: Finding) -> list[str]:
 def _floor(finding: Finding) -> str:
     if finding.ceiling is not None:
         return f"≤ {finding.ceiling:g} {finding.unit}"
+    if finding.least is not None:
+        return f"≥ {finding.least:g}"
     return f"{finding.floor_times:g} times" if finding.floor_times is not None else ""
 
 

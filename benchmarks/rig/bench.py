@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,18 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.findings import check_text
+from benchmarks.rig import http1, places
 from benchmarks.rig.plan import Plan, Script
-from benchmarks.rig.poller import Poller
-from benchmarks.rig.processes import Server, cores_awake, start, usage
-from benchmarks.rig.provider import Provider
+from benchmarks.rig.processes import Server, cpu_s, usage
 from benchmarks.rig.readers import Reader
+from benchmarks.rig.rig import Rig, rig
 from benchmarks.servers import nginx
 
 _SETTLE_S: Final = 0.3
 _PATIENCE_S: Final = 30.0
 _MAX_LAG_S: Final = 0.25
 _MAX_RIG_SHARE: Final = 0.8
-_MAX_WAITED_SHARE: Final = 0.02
+MAX_WAITED_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,10 @@ class Measured:
     """What one window showed. Shares are of one core, counts for each token."""
 
     tokens: int
+    tokens_per_s: float
     cpu_us: float
+    database_us: float
+    """The CPU of the database that the server's log is in."""
     cpu_share: float
     waited_share: float
     """How long the server had to wait for its core, since others used it."""
@@ -50,9 +52,9 @@ class Measured:
 class Bench:
     """The rig and the servers under test, all running."""
 
-    def __init__(self, poller: Poller, provider: Provider, servers: Sequence[Server]) -> None:
-        self._poller = poller
-        self._provider = provider
+    def __init__(self, rig: Rig, servers: Sequence[Server]) -> None:
+        self._poller = rig.poller
+        self._provider = rig.provider
         self.servers = servers
 
     @property
@@ -70,6 +72,7 @@ class Bench:
         scripts = [Script(plan, stream) for stream in range(plan.streams)]
         at_rest = usage(server.pid)
         readers = self._open(server, plan)
+        database_s = cpu_s(server.database_pid)
         before, idle_s, started_s = usage(server.pid), self._poller.idle_s, time.monotonic()
         gc.disable()
         try:
@@ -77,12 +80,15 @@ class Bench:
         finally:
             gc.enable()
         after, idle_s, ended_s = usage(server.pid), self._poller.idle_s - idle_s, time.monotonic()
+        database_s = cpu_s(server.database_pid) - database_s
         self._close(readers)
         for script, reader in zip(scripts, readers, strict=True):
             check_text(script.text, reader.text, who=server.name)
         tokens = sum(script.writes for script in scripts) * plan.burst
         return Measured(
             tokens=tokens,
+            tokens_per_s=tokens / (ended_s - started_s),
+            database_us=database_s * 1e6 / tokens,
             cpu_us=(after.cpu_s - before.cpu_s) * 1e6 / tokens,
             cpu_share=(after.cpu_s - before.cpu_s) / (ended_s - started_s),
             waited_share=(after.waited_s - before.waited_s) / (ended_s - started_s),
@@ -97,7 +103,12 @@ class Bench:
 
     def _open(self, server: Server, plan: Plan) -> list[Reader]:
         readers = [
-            Reader(stream, port=server.port, path=server.path, poller=self._poller)
+            Reader(
+                stream,
+                port=server.port,
+                request=http1.request(server.path, stream=stream),
+                poller=self._poller,
+            )
             for stream in range(plan.streams)
         ]
 
@@ -168,7 +179,7 @@ def doubts(windows: Sequence[Measured], plan: Plan) -> list[str]:
     """Return what makes the figures of these windows doubtful: the worst of each kind."""
     told = []
     waited_share = max(one.waited_share for one in windows)
-    if waited_share > _MAX_WAITED_SHARE:
+    if waited_share > MAX_WAITED_SHARE:
         told.append(f"others used its core, it waited for {waited_share:.0%} of the time")
     if plan.tokens_per_s is not None:
         lag_s, rig_share = max(one.lag_s for one in windows), max(one.rig_share for one in windows)
@@ -181,23 +192,15 @@ def doubts(windows: Sequence[Measured], plan: Plan) -> list[str]:
 
 @contextmanager
 def bench(names: Sequence[str] = ("ours", "usual", "nginx")) -> Iterator[Bench]:
-    """Start everything; nginx only where it is installed."""
-    available = os.sched_getaffinity(0)
+    """Start everything; nginx and Redis only where they are installed."""
     with ExitStack() as stack:
-        # The server's core is the first one, the rig's the last.
-        os.sched_setaffinity(0, {max(available)})
-        stack.callback(os.sched_setaffinity, 0, available)
-        if not stack.enter_context(cores_awake()):
-            print("idle cores halt: paced figures hold the cost of waking them", file=sys.stderr)
-        poller = Poller()
-        provider = Provider(poller)
-        stack.callback(provider.close)
+        desk = stack.enter_context(rig())
         servers = [
-            stack.enter_context(start(name, provider_port=provider.port, core=min(available)))
-            for name in names
+            stack.enter_context(desk.start(name))
+            for name in places.available(names)
             if name != "nginx" or nginx.PROGRAM.exists()
         ]
-        running = Bench(poller, provider, servers)
+        running = Bench(desk, servers)
         for server in servers:
             running.measure(server, Plan(streams=8, duration_s=0.5, tokens_per_s=50))
         yield running

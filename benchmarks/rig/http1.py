@@ -5,15 +5,37 @@ from __future__ import annotations
 import json
 
 
-def request(path: str, *, stream: int) -> bytes:
+def request(path: str, *, stream: int, headers: str = "") -> bytes:
     """Return the request for one stream; its number travels in the message."""
     question = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"stream {stream}"}]}
     body = json.dumps(question).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n{headers}\r\n"
     )
     return head.encode() + body
+
+
+def resume(path: str, *, after: str | None = None) -> bytes:
+    """Return the request for a run that there is, from its beginning or after a cursor."""
+    cursor = "" if after is None else f"Last-Event-ID: {after}\r\n"
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cursor}\r\n".encode()
+
+
+def location_of(response: bytes) -> str | None:
+    """Return where a run that was started is; None while the headers are not whole.
+
+    Raises:
+        ValueError: it was not started; the message is the response.
+    """
+    head, found, _ = response.partition(b"\r\n\r\n")
+    if not found:
+        return None
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"location" and head.startswith(b"HTTP/1.1 202"):
+            return value.strip().decode()
+    raise ValueError(response[:400])
 
 
 def request_end(received: bytes) -> int | None:
@@ -55,13 +77,23 @@ def text_of(body: bytes) -> str:
     Raises:
         ValueError: the body does not end with `[DONE]`.
     """
+    if not body.endswith(b"data: [DONE]\n\n"):
+        raise ValueError(f"the stream was cut: it ends with {body[-100:]!r}")
+    return text_so_far(body)
+
+
+def text_so_far(body: bytes) -> str:
+    """Return the text in a body that may go on."""
     found: list[str] = []
     for line in body.split(b"\n"):
-        if line == b"data: [DONE]":
-            return "".join(found)
-        if line.startswith(b"data: "):
+        if line.startswith(b"data: {"):
             value = json.loads(line[6:])
             for choice in value.get("choices", ()):
                 value = choice["delta"]
             found.append(value.get("content") or "")
-    raise ValueError(f"the stream was cut: it ends with {body[-100:]!r}")
+    return "".join(found)
+
+
+def ids_of(body: bytes) -> list[str]:
+    """Return the ids of the blocks of ours in a body, each of which is a cursor."""
+    return [line[4:].decode() for line in body.split(b"\n") if line.startswith(b"id: ")]

@@ -19,12 +19,14 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._calls: dict[int, Callable[[], None]] = {}
+        self._connections: dict[int, socket] = {}
         self.idle_s = 0.0
         """How long nothing was to be done, in all."""
 
     def watch(self, connection: socket, call: Callable[[], None]) -> None:
         """Call `call` whenever the socket can be read."""
         self._calls[connection.fileno()] = call
+        self._connections[connection.fileno()] = connection
         self._epoll.register(connection, select.EPOLLIN)
 
     def close(self, connection: socket) -> None:
@@ -32,7 +34,14 @@ class Poller:
         if connection.fileno() >= 0:
             self._epoll.unregister(connection)
             del self._calls[connection.fileno()]
+            del self._connections[connection.fileno()]
             connection.close()
+
+    def close_all(self) -> None:
+        """Close every socket that is watched, and watch no more."""
+        for connection in list(self._connections.values()):
+            self.close(connection)
+        self._epoll.close()
 
     def poll_until(self, at_s: float) -> None:
         """Serve the sockets until that time of the monotonic clock."""

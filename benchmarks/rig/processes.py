@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from benchmarks.rig.places import Place, place
 from benchmarks.servers import nginx
 from benchmarks.servers.serve import serve
 
@@ -47,6 +48,8 @@ class Server:
     pid: int
     port: int
     path: str
+    database_pid: int | None = None
+    """The process of the database that its log is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +66,19 @@ class Usage:
     resident_kib: float
 
 
+def cpu_s(pid: int | None) -> float:
+    """Return how much CPU the process has used so far; none if there is no such process."""
+    # clock_getcpuclockid(3): all its threads, in nanoseconds; /proc/PID/stat counts 10 ms.
+    return 0.0 if pid is None else time.clock_gettime(~pid << 3 | 2)
+
+
 def usage(pid: int) -> Usage:
     """Return what the process has used so far."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
     counts = dict(line.split(": ") for line in lines)
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return Usage(
-        # clock_getcpuclockid(3): all its threads, in nanoseconds; /proc/PID/stat counts 10 ms.
-        cpu_s=time.clock_gettime(~pid << 3 | 2),
+        cpu_s=cpu_s(pid),
         waited_s=int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9,
         reads=int(counts["syscr"]),
         writes=int(counts["syscw"]),
@@ -79,24 +87,60 @@ def usage(pid: int) -> Usage:
 
 
 def start(name: str, *, provider_port: int, core: int) -> AbstractContextManager[Server]:
-    """Run the server of that name on one core."""
-    run = _nginx if name == "nginx" else _application
-    return run(name, provider_port=provider_port, core=core)
+    """Run the server of that name on one core, and with it the database that its log needs."""
+    if name == "nginx":
+        return _nginx(name, provider_port=provider_port, core=core)
+    if name.startswith("ours"):
+        return _ours(name, provider_port=provider_port, core=core)
+    return _application(name, name, {}, provider_port=provider_port, core=core)
+
+
+def start_ours(
+    name: str, kept: Place, *, provider_port: int, core: int
+) -> AbstractContextManager[Server]:
+    """Run ours with its log in that place, which others may use at the same time."""
+    return _application(
+        name,
+        "ours",
+        {"log": kept.setting},
+        provider_port=provider_port,
+        core=core,
+        database_pid=kept.database_pid,
+    )
 
 
 @contextmanager
-def _application(name: str, *, provider_port: int, core: int) -> Iterator[Server]:
+def _ours(name: str, *, provider_port: int, core: int) -> Iterator[Server]:
+    with (
+        place(name, core=core) as kept,
+        start_ours(name, kept, provider_port=provider_port, core=core) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _application(
+    name: str,
+    module: str,
+    settings: Mapping[str, str],
+    *,
+    provider_port: int,
+    core: int,
+    database_pid: int | None = None,
+) -> Iterator[Server]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     url = f"http://127.0.0.1:{provider_port}/v1"
-    process = context.Process(target=serve, args=(theirs, name, url, core), daemon=True)
+    process = context.Process(
+        target=serve, args=(theirs, module, url, dict(settings), core), daemon=True
+    )
     process.start()
     theirs.close()
     try:
         if not ours.poll(_START_TIMEOUT_S):
             raise TimeoutError(f"the server {name!r} did not start")
         assert process.pid is not None
-        yield Server(name, process.pid, ours.recv(), "/chat/stream")
+        yield Server(name, process.pid, ours.recv(), "/chat/stream", database_pid)
     finally:
         process.terminate()
         process.join(_STOP_TIMEOUT_S)

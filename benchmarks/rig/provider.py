@@ -17,6 +17,7 @@ from benchmarks.rig.poller import Poller
 _HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+_END: Final = http1.framed(b"".join(azure_stream.closing(1))) + http1.framed(b"")
 
 
 class Provider:
@@ -40,17 +41,14 @@ class Provider:
         """Send more of a stream, in one piece."""
         self.streams[stream].sendall(http1.framed(chunks))
 
-    def end_streams(self) -> None:
-        """Send every stream's end. The connections stay open for later requests."""
-        end = http1.framed(b"".join(azure_stream.closing(1))) + http1.framed(b"")
-        for connection in self.streams.values():
-            connection.sendall(end)
-        self.streams = {}
+    def end(self, stream: int) -> None:
+        """Send a stream's end. The connection stays open for later requests."""
+        self.streams.pop(stream).sendall(_END)
 
-    def close(self) -> None:
-        """Close every connection."""
-        for connection in [*self._received, self._listener]:
-            self._poller.close(connection)
+    def end_streams(self) -> None:
+        """Send every stream's end."""
+        for stream in list(self.streams):
+            self.end(stream)
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

@@ -16,13 +16,14 @@ from benchmarks.rig.plan import MARK
 from benchmarks.rig.poller import Poller
 
 _MARK: Final = MARK.encode()
+_DONE: Final = b"[DONE]"
 _STAMP: Final = re.compile(rb"@(\d{16})")
 
 
 class Reader:
     """One stream, as a client sees it."""
 
-    def __init__(self, stream: int, *, port: int, path: str, poller: Poller) -> None:
+    def __init__(self, stream: int, *, port: int, request: bytes, poller: Poller) -> None:
         self.marks = 0
         """How many of the provider's writes have arrived, to the end."""
         self.is_ended = False
@@ -32,7 +33,7 @@ class Reader:
         self._poller = poller
         self._reads: list[tuple[float, bytes]] = []
         self._connection = socket.create_connection(("127.0.0.1", port))
-        self._connection.sendall(http1.request(path, stream=stream))
+        self._connection.sendall(request)
         poller.watch(self._connection, self._read)
 
     def close(self) -> None:
@@ -46,7 +47,21 @@ class Reader:
         Raises:
             ValueError: the stream was refused or cut.
         """
-        return http1.text_of(http1.body_of(b"".join([read for _, read in self._reads])))
+        return http1.text_of(self.body)
+
+    @property
+    def body(self) -> bytes:
+        """Return the body, as far as it has arrived.
+
+        Raises:
+            ValueError: the stream was refused.
+        """
+        return http1.body_of(b"".join([read for _, read in self._reads]))
+
+    @property
+    def received_bytes(self) -> int:
+        """Return how many bytes have arrived, headers included."""
+        return sum(len(read) for _, read in self._reads)
 
     @property
     def delays_s(self) -> list[float]:
@@ -61,9 +76,11 @@ class Reader:
         if not read:
             self.is_ended = True
             self.close()
-        elif found := read.count(_MARK):
-            self.marks += found
-            if self.on_mark is not None:
-                self.on_mark(self._stream)
-        elif b"[DONE]" in b"".join([kept for _, kept in self._reads[-2:]]):
-            self.is_ended = True
+            return
+        found = read.count(_MARK)
+        self.marks += found
+        # The end comes after the last mark, be it in the same read.
+        if not found or _DONE in read:
+            self.is_ended |= _DONE in b"".join([kept for _, kept in self._reads[-2:]])
+        if found and self.on_mark is not None:
+            self.on_mark(self._stream)

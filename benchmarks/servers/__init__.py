@@ -1,1 +1,1 @@
-"""The servers under test. Each module's `build(provider_url)` returns an ASGI application."""
+"""The servers under test. `build(provider_url, …)` returns an ASGI application, where it is one."""

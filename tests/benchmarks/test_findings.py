@@ -20,6 +20,20 @@ def test_a_ceiling_is_reached_whatever_others_need(ours, reached):
     assert reached == Finding(name="x", unit="ms", figures={"ours": ours}, ceiling=3).is_reached
 
 
+@pytest.mark.parametrize(("redis", "reached"), [(3.0, True), (3.1, False)])
+def test_a_ceiling_is_for_every_log_of_ours(redis, reached):
+    """And for nobody else."""
+    figures = {"ours": 1.0, "ours_redis": redis, "usual": 9.0}
+    assert reached == Finding(name="x", unit="ms", figures=figures, ceiling=3).is_reached
+
+
+@pytest.mark.parametrize(("redis", "reached"), [(0.6, True), (0.5, False)])
+def test_every_log_of_ours_must_reach_the_least(redis, reached):
+    """Of what is better the more it is."""
+    figures = {"ours_sqlite": 0.9, "ours_redis": redis}
+    assert reached == Finding(name="x", unit="share", figures=figures, least=0.6).is_reached
+
+
 def test_what_was_not_measured_is_neither_reached_nor_missed():
     """A missing figure gives no verdict."""
     assert Finding(name="x", unit="µs", figures={"usual": 1.0}, floor_times=8).is_reached is None

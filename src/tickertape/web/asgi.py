@@ -167,7 +167,8 @@ class FeedResponse(Response):
 
     def __init__(self, reply: StreamReply) -> None:
         super().__init__(None, reply.status, reply.headers)
-        del self.headers["content-length"]  # not known before the run has ended
+        # Its length is not known before the run has ended.
+        self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
         self._feed = reply.feed
         self._note = reply.note
 
@@ -183,6 +184,7 @@ class FeedResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
+            self.raw_headers = []  # sent, and nobody's now, however long this reader stays
             # A task, so that a wake-up does not pass through every middleware's frame.
             await asyncio.create_task(_write(feed, send))
             if not leaving.done():
@@ -199,6 +201,7 @@ class FeedResponse(Response):
 async def _write(feed: NativeFeed, send: Send) -> None:
     while block := await feed.next():
         await send({"type": "http.response.body", "body": block, "more_body": True})
+        del block  # it may be large, and the reader may now wait for long
 
 
 async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:

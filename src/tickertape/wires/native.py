@@ -58,7 +58,29 @@ def encode(records: Sequence[Record]) -> bytes:
 
     What is for writers only has no block: ids may skip.
     """
+    if len(records) == 1:
+        return _last_block.of(records[0])
     return b"".join([_block(record) for record in records])
+
+
+class _LastBlock:
+    """The one block that was made last: a run's many readers ask for the same in turn."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: tuple[Record | None, bytes] = (None, b"")
+
+    def of(self, record: Record) -> bytes:
+        """Return the record's block, made anew unless it is the last one's very record."""
+        made = self._made
+        if made[0] is not record:
+            # One assignment, so that threads never see one's record with another's block.
+            made = self._made = (record, _block(record))
+        return made[1]
+
+
+_last_block: Final = _LastBlock()
 
 
 def _block(record: Record) -> bytes:
