@@ -65,8 +65,9 @@ async def tail(url: str, run_id: str, reading: Reading) -> None:
         # What follows the last blank line was cut.
         if status == b"200" and _apply(printed.split(b"\n\n")[:-1], reading):
             return
-        if status == b"204":
-            reading.trouble = f"204 after {reading.cursor!r}, but no end was seen"
+        if status == b"204":  # [DONE] was cut off, if the end has come
+            if reading.ending == "open":
+                reading.trouble = f"204 after {reading.cursor!r}, but no end was seen"
             return
         await asyncio.sleep(_RETRY_S)
 

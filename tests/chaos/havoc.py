@@ -17,21 +17,24 @@ from tests.chaos.redis import RedisServer
 from tests.chaos.servers import Server
 
 BlowKind: TypeAlias = Literal[
-    "kill server", "stop server", "kill redis", "stop redis", "pause redis"
+    "kill server", "drain server", "stop server", "kill redis", "stop redis", "pause redis"
 ]
 
 # How long each lasts, in seconds: until it is started again, or goes on.
 _LASTS: Final[dict[BlowKind, tuple[float, float]]] = {
     "kill server": (0.0, 1.0),
+    "drain server": (0.0, 0.5),
     "stop server": (0.3, 2.5),  # times the lease's term: some runs are taken over, some are not
     "kill redis": (0.0, 1.0),
     "stop redis": (0.2, 2.0),
     "pause redis": (0.1, 1.5),
 }
 
-_WITHOUT_REDIS: Final[tuple[BlowKind, ...]] = ("kill server",)
+DRAINS_WITHIN_S: Final = 30.0
+
+_WITHOUT_REDIS: Final[tuple[BlowKind, ...]] = ("kill server", "kill server", "drain server")
 _WITH_REDIS: Final[tuple[BlowKind, ...]] = (
-    *("kill server", "kill server", "stop server", "stop server"),
+    *("kill server", "kill server", "drain server", "stop server", "stop server"),
     *("kill redis", "kill redis", "stop redis", "pause redis"),
 )
 
@@ -88,6 +91,11 @@ class Havoc:
             match blow.kind:
                 case "kill server":
                     await server.kill()
+                    await asyncio.sleep(blow.lasts_s)
+                    await server.start()
+                    await server.ready()
+                case "drain server":
+                    await server.terminate(within_s=DRAINS_WITHIN_S)
                     await asyncio.sleep(blow.lasts_s)
                     await server.start()
                     await server.ready()

@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from tests.chaos.crowd import Crowd
-from tests.chaos.havoc import Blow, Havoc, forecast
+from tests.chaos.havoc import DRAINS_WITHIN_S, Blow, Havoc, forecast
 from tests.chaos.leftovers import come_to_rest, kept_for_ever, left_over, take_census_at_rest
 from tests.chaos.provider import hang_up, provider_for, times_asked
 from tests.chaos.proxy import Proxy
@@ -36,7 +36,7 @@ from tickertape.web.log_setting import open_log
 
 _WARMS_UP_WITHIN_S: Final = 20.0
 _ENDS_WITHIN_S: Final = 90.0
-_STOPS_WITHIN_S: Final = 20.0
+_DRAIN_S: Final = "1"
 _RUN_ID: Final = re.compile(r"[\w-]{22}")
 _STAMP: Final = re.compile(r"^[\d-]+ [\d:,]+ ")
 
@@ -168,7 +168,7 @@ async def _opened(
         servers = await stack.enter_async_context(
             open_servers(
                 storm.servers,
-                options=("--log", log, "--lease-term-s", str(storm.lease_s)),
+                options=("--log", log, "--lease-term-s", str(storm.lease_s), "--drain-s", _DRAIN_S),
                 environment=provider.openai_environment,
                 folder=folder,
             )
@@ -183,11 +183,11 @@ async def _stop(servers: Sequence[Server]) -> list[str]:
     wrong = []
     for server in servers:
         try:
-            code = await server.terminate(within_s=_STOPS_WITHIN_S)
+            code = await server.terminate(within_s=DRAINS_WITHIN_S)
             if code != 0:
                 wrong.append(f"{server.name} ended with the exit code {code}")
         except TimeoutError:
-            wrong.append(f"{server.name} did not end within {_STOPS_WITHIN_S:g} s of SIGTERM")
+            wrong.append(f"{server.name} did not end within {DRAINS_WITHIN_S:g} s of SIGTERM")
     return wrong
 
 
