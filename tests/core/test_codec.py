@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import events, unknowns
 from tests.vectors import by_name, to_bytes, vectors
-from tickertape.core.codec import decode_event, encode_event
+from tickertape.core.codec import decode_event, encode_event, encode_events
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
     AnswerStored,
@@ -243,3 +243,18 @@ class TestBadInput:
         except ProtocolError:
             return
         encode_event(event).decode()
+
+
+@given(st.lists(events | unknowns, max_size=6))
+def test_many_events_are_written_as_each_alone(many):
+    """In one array, whatever is among them."""
+    alone = b"[%b]" % b",".join(encode_event(event) for event in many)
+    assert alone == encode_events(many) == encode_events(tuple(many))
+
+
+def test_one_of_many_that_can_not_be_written_is_named():
+    """A lone surrogate, and an unknown event that is no JSON."""
+    with pytest.raises(ProtocolError, match="TextDelta has a lone surrogate"):
+        encode_events([TextDelta("a"), TextDelta("\ud800")])
+    with pytest.raises(ProtocolError):
+        encode_events([TextDelta("a"), UnknownEvent("new", b"{")])

@@ -7,6 +7,7 @@ somebody's stored runs. An unknown event decodes to `UnknownEvent`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Union
 
 import msgspec
@@ -69,6 +70,26 @@ def encode_event(event: Event) -> bytes:
         raise ProtocolError(
             f"{type(event).__name__} has a lone surrogate; replace it with U+FFFD"
         ) from error
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """Return the events as one JSON array, on one line: in one go, where that can be done.
+
+    Raises:
+        ProtocolError: a text has a lone surrogate, or an unknown event is not JSON.
+    """
+    for event in events:
+        if type(event) is UnknownEvent:
+            break
+    else:
+        try:
+            return _encoder.encode(events if type(events) is list else list(events))
+        except UnicodeEncodeError:
+            pass  # said below, of the one that has it
+    for event in events:
+        if type(event) is UnknownEvent:
+            decode_event(event.json)
+    return b"[%b]" % b",".join(map(encode_event, events))
 
 
 def decode_event(data: bytes) -> Event:

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from tickertape.core.codec import decode_event, encode_event
-from tickertape.core.events import Event, UnknownEvent
+from tickertape.core.codec import decode_event, encode_events
+from tickertape.core.events import Event
 from tickertape.core.record import Record
 
 _decoder: Final = msgspec.json.Decoder(tuple[int, float, list[msgspec.Raw]])
@@ -24,11 +24,7 @@ def pack_append(events: Sequence[Event], *, epoch: int, appended_at: float) -> b
     Raises:
         ProtocolError: a text has a lone surrogate, or an unknown event is not JSON.
     """
-    for event in events:
-        if type(event) is UnknownEvent:
-            decode_event(event.json)
-    packed = b",".join(map(encode_event, events))
-    return b"[%d,%a,[%b]]" % (epoch, float(appended_at), packed)
+    return b"[%d,%a,%b]" % (epoch, float(appended_at), encode_events(events))
 
 
 def unpack_append(packed: bytes) -> tuple[float, list[Event]]:

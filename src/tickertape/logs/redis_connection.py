@@ -113,7 +113,7 @@ class RedisConnection:
         if self._timer is not None:
             self._timer.cancel()
         if self._link is not None:
-            self._link.abort("the log was closed")
+            await self._link.hang_up("the log was closed")
         self._fail("the log was closed")
 
     def _put(self, packed: bytes, script: str, rest: tuple[bytes, ...]) -> asyncio.Future[Any]:

@@ -65,7 +65,7 @@ class RedisEar:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
         if self._link is not None:
-            self._link.abort("closed")
+            await self._link.hang_up()
 
     def _change(self, channel: bytes, *, is_wanted: bool) -> None:
         if self._listener is None:

@@ -87,7 +87,7 @@ def _stored_head(run_id: str, fields: Sequence[Any]) -> StoredHead:
         closed_at is not None,
         cast("CancelledBy | None", _text(cancel_by)),
         epoch,
-        _text(holder),
+        None if closed_at is not None else _text(holder),
         float(read_at),
     )
     return StoredHead(head, seconds(closed_at))

@@ -104,8 +104,9 @@ class Link(asyncio.Protocol):
         self._heard = heard
         self._ended = ended
         self._reader = hiredis.Reader()
-        self._transport: asyncio.Transport
+        self._transport: asyncio.Transport | None = None
         self._cause = ""
+        self._gone = asyncio.Event()
 
     @classmethod
     async def connect(
@@ -140,12 +141,12 @@ class Link(asyncio.Protocol):
                     if isinstance(reply, RedisError):
                         raise refused(reply)
         except TimeoutError:
-            link.abort("")
+            await link.hang_up()
             raise PortLost(f"{address.place} did not answer within {timeout_s:g} s") from None
         except (OSError, ssl.SSLError) as error:
             raise PortLost(f"{address.place} can't be reached: {error}") from error
         except BaseException:
-            link.abort("")
+            await link.hang_up()
             raise
         link._heard = heard
         link._ended = ended
@@ -153,14 +154,20 @@ class Link(asyncio.Protocol):
 
     def send(self, packed: bytes) -> None:
         """Write, without waiting."""
+        assert self._transport is not None
         self._transport.write(packed)
 
     def abort(self, cause: str) -> None:
         """Hang up; `ended` gets this cause. Safe to repeat."""
         self._cause = self._cause or cause
-        transport = getattr(self, "_transport", None)
-        if transport is not None:
-            transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def hang_up(self, cause: str = "we hung up") -> None:
+        """Do the same, and return when the socket is closed."""
+        self.abort(cause)
+        if self._transport is not None:
+            await self._gone.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; asyncio calls this."""
@@ -178,6 +185,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that it is over; asyncio calls this."""
+        self._gone.set()
         self._ended(self._cause or (str(exc) if exc else "the connection was closed"))
 
 
