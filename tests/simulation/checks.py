@@ -211,7 +211,7 @@ def _stored_at_s(world: World, run: Run, record: Record) -> float:
 
 def _p6_nothing_waited(world: World, run: Run) -> Iterator[str]:
     """What the model said was in the log soon, whatever readers did."""
-    if _troubles(world, run) or run.spoken is None:
+    if _troubles(world, run) or run.spoken is None or world.schedule.forgets:
         return
     lengths = iter(
         [

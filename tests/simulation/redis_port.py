@@ -39,6 +39,8 @@ class RedisServer:
 
     def start(self, *, forgets_s: float) -> None:
         """Come up again, with or without what was written in the last moments."""
+        if not self.is_down:
+            return
         self.model.restart(forgets_ms=int(forgets_s * 1000))
         self.is_down = False
         for port in self.ports:

@@ -6,12 +6,14 @@ Not collected by its name; `test_log_contract` runs it and counts.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.testing.broken_logs import InMemory
 from tickertape.core.events import RunEnded
 from tickertape.logs.base import LapsedRun
 from tickertape.logs.memory import MemoryLog
+from tickertape.testing.log_contract import LogContract
 
 
 class Leasing(InMemory):
@@ -302,3 +304,51 @@ class TestTakesReadingForWriting(Leasing):
             if not isinstance(events[-1], RunEnded):
                 await self.note_read([run_id])
             return end_offset
+
+
+class Elsewhere(LogContract):
+    """Opens logs that go on when their user dies, and keep its runs open."""
+
+    __test__ = False
+
+    def reopened(self, log):
+        """Lose nothing."""
+
+    @asynccontextmanager
+    async def open_log(self, place, *, retention_s, now):
+        logs = vars(self).setdefault("logs", {})
+        if place in logs:
+            self.reopened(logs[place])
+        else:
+            logs[place] = MemoryLog(retention_s=retention_s, now=now)
+        yield logs[place]
+
+    def after_crash(self, place):
+        return place
+
+
+class TestForgetsLeasesInACrash(Elsewhere):
+    """Keeps runs open whose writers may live, and lets anybody have them."""
+
+    __test__ = True
+    test_p8_any_history_gives_what_a_list_would = None  # type: ignore[assignment]
+
+    def reopened(self, log):
+        log._leases.release("a")
+
+
+class TestForgetsEpochsInACrash(Elsewhere):
+    """Gives a run back to the writer that was fenced."""
+
+    __test__ = True
+    test_p8_any_history_gives_what_a_list_would = None  # type: ignore[assignment]
+
+    def reopened(self, log):
+        for run in log._runs.values():
+            run.epoch = 1
+
+
+class TestKeptElsewhere(Elsewhere):
+    """Breaks nothing: it must pass."""
+
+    __test__ = True

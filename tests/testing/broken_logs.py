@@ -284,7 +284,7 @@ class TestForgetsInACrash(LogContract):
 
 
 class TestKept(InMemory):
-    """Breaks nothing: the one class here that must pass."""
+    """Breaks nothing: it must pass."""
 
     __test__ = True
     Broken = MemoryLog

@@ -24,15 +24,16 @@ class LogOpening:
         """Return what opens the log at a place and closes it.
 
         A place is an empty folder; one that has been used is opened again, by a log
-        that survives its process. A log that lives elsewhere takes the folder's name
-        as a prefix. `now` is the time, in UTC seconds since the epoch.
+        that survives its process. A log that lives elsewhere takes the folder's path
+        for what sets this test's runs apart. `now` is the time, in UTC seconds since the epoch.
         """
         raise NotImplementedError
 
     def after_crash(self, place: Path) -> Path | None:
         """Return a place that holds what `kill -9` would leave now, while the log is open.
 
-        None, as here, for a log that ends with its process.
+        None, as here, for a log that ends with its process; the place itself for one
+        that lives elsewhere.
         """
         del place
         return None
