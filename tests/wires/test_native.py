@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import (
+    AnswerStored,
     AttemptEnded,
     ChoiceFinished,
     FilterReported,
@@ -27,7 +29,9 @@ from tickertape.core.events import (
 )
 from tickertape.core.record import Record
 from tickertape.core.sse import SseDecoder
-from tickertape.wires.native import decode_payload, encode, encode_payload
+from tickertape.engine.tail import Tail
+from tickertape.logs.memory import MemoryLog
+from tickertape.wires.native import NativeFeed, decode_payload, encode, encode_payload
 
 TIMINGS = Timings(first_progress_s=0.5, duration_s=1.5)
 USAGE = Usage(input_tokens=3, output_tokens=4)
@@ -163,24 +167,6 @@ def test_the_end_is_followed_by_done_without_an_id():
     assert "[DONE]" == events[1].data
 
 
-def test_a_record_that_many_read_is_encoded_once():
-    """The readers of one run ask for the same record in turn, and get the same bytes."""
-    record = Record(3, TextDelta("once"), 1, 0.0)
-    assert encode([record]) is encode([record])
-
-
-@pytest.mark.parametrize(
-    "other", [Record(3, TextDelta("two"), 1, 0.0), Record(4, TextDelta("one"), 1, 0.0)]
-)
-def test_another_record_has_its_own_block(other):
-    """Be it at the same place in another run, or of the same text."""
-    one = Record(3, TextDelta("one"), 1, 0.0)
-    assert b'id: 3\ndata: {"content":"one"}\n\n' == encode([one])
-    text = f'id: {other.offset}\ndata: {{"content":"{other.event.text}"}}\n\n'
-    assert text.encode() == encode([other])
-    assert b'id: 3\ndata: {"content":"one"}\n\n' == encode([one])
-
-
 def test_a_batch_is_one_write():
     """Records become blocks, in order, in one piece."""
     records = [Record(1, TextDelta("a"), 1, 0.0), Record(4, TextDelta("b", 1), 1, 0.0)]
@@ -207,13 +193,19 @@ def test_what_is_no_block_is_a_protocol_error(data):
         decode_payload(data)
 
 
-def test_after_a_take_over_the_id_tells_the_epoch():
-    """In every kind of block; without it, the epoch is the first."""
-    events = [TextDelta("a"), TextDelta("b", 1), UsageReported(USAGE)]
-    blocks = SseDecoder().feed(encode([Record(7, event, 12, 0.0) for event in events]))
-    assert ["7.12"] * 3 == [block.id for block in blocks]
-    assert events == [decode_payload(block.data) for block in blocks]
-    assert ["7"] * 3 == [
-        block.id
-        for block in SseDecoder().feed(encode([Record(7, event, 1, 0.0) for event in events]))
-    ]
+async def test_p10_a_batch_with_nothing_for_readers_does_not_end_their_stream():
+    """What is for writers only has no block, and no empty write stands for the end."""
+    log = MemoryLog()
+    started = RunStarted(run_id="r", model="m", provider="p", created_at=0.0)
+    await log.create(started)
+    feed = NativeFeed(Tail(log, "r", after=0))
+    stored = AnswerStored(provider="p", model="m", response_id="resp_secret")
+    await log.append("r", [stored], epoch=1)
+    reading = asyncio.ensure_future(feed.next())
+    await asyncio.sleep(0)
+    assert not reading.done()
+    ended = RunEnded(outcome="completed", length=0, timings=TIMINGS)
+    await log.append("r", [ended], epoch=1)
+    assert (await reading).startswith(b"id: 2\n")
+    assert b"" == await feed.next()
+    assert b"" == encode_payload(stored) == encode([Record(1, stored, 1, 0.0)])
