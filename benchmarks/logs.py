@@ -1,7 +1,8 @@
 """What an append costs, and how long it takes to be acknowledged: 32 runs at once.
 
 Each run waits for its append before it makes the next one, as a run's writer does.
-The logs are on the same event loop as in `tickertape serve`, and nothing else is.
+The logs are on the same event loop as in `tickertape serve`, and nothing else is. A
+database is a process of its own, on any core; its CPU is not in these figures.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import uvloop
 
 from benchmarks import azure_stream
 from benchmarks.findings import Finding, check_text
+from benchmarks.servers import redis
 from tickertape.core.events import RunEnded, RunStarted, TextDelta, Timings
 from tickertape.core.record import BEGINNING
 from tickertape.logs.base import EventLog
 from tickertape.logs.memory import MemoryLog
+from tickertape.logs.redis import RedisLog
 from tickertape.logs.sqlite import SqliteLog
 
 RUNS: Final = 32
@@ -48,11 +51,27 @@ async def _sqlite_full(folder: Path) -> AsyncIterator[EventLog]:
         yield log
 
 
+@asynccontextmanager
+async def _redis(_folder: Path) -> AsyncIterator[EventLog]:
+    with redis.running(keeps_file=False) as (_, port):
+        async with RedisLog(f"redis://127.0.0.1:{port}/0") as log:
+            yield log
+
+
+@asynccontextmanager
+async def _redis_file(_folder: Path) -> AsyncIterator[EventLog]:
+    with redis.running(keeps_file=True) as (_, port):
+        async with RedisLog(f"redis://127.0.0.1:{port}/0") as log:
+            yield log
+
+
 LOGS: Final[dict[str, OpenLog]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "sqlite-full": _sqlite_full,
+    **({"redis": _redis, "redis-file": _redis_file} if redis.PROGRAM else {}),
 }
+"""Redis without and with an append-only file, where it is installed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ _STOP_TIMEOUT_S: Final = 5.0
 
 
 @contextmanager
-def running(*, core: int, keeps_file: bool) -> Iterator[tuple[int, int]]:
-    """Run it on one core; yield its process id and port.
+def running(*, core: int | None = None, keeps_file: bool) -> Iterator[tuple[int, int]]:
+    """Run it, on one core if that is given; yield its process id and port.
 
     `keeps_file`: with an append-only file that is synced every second; else with no
     persistence at all.
@@ -36,7 +36,8 @@ def running(*, core: int, keeps_file: bool) -> Iterator[tuple[int, int]]:
             stdout=subprocess.DEVNULL,
         )
         try:
-            os.sched_setaffinity(process.pid, {core})
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})
             _wait_for(process, port)
             yield process.pid, port
         finally:
