@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of a storm that is to blow again")
     parser.add_argument("--blow-every", type=float, default=2.0, help="seconds between blows")
     parser.add_argument("--sqlite", action="store_true", help="one server over a SQLite file")
+    parser.add_argument("--power-cuts", action="store_true", help="let Redis lose records, too")
     asked = parser.parse_args()
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     print(f"seed       {seed}", flush=True)
@@ -30,6 +31,7 @@ def main() -> int:
                 blow_every_s=asked.blow_every,
                 servers=1 if asked.sqlite else 3,
                 has_redis=not asked.sqlite,
+                cuts_power=asked.power_cuts,
             )
         )
     )

@@ -12,6 +12,11 @@ from typing import assert_never
 from tests.chaos import curl_reader, python_reader
 from tests.chaos.reading import Reading
 from tests.chaos.runs import PlannedReader, PlannedRun
+from tickertape.core.errors import TickertapeError
+
+
+class NotStarted(TickertapeError):
+    """Nobody gets to know the run's id, since whoever started it was refused."""
 
 
 class Crowd:
@@ -31,25 +36,23 @@ class Crowd:
 
     async def _read(self, run: PlannedRun) -> list[Reading]:
         await asyncio.sleep(run.start_s)
-        run_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        is_settled = asyncio.Event()  # its id is known, or never will be
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._reader(run, reader, run_id)) for reader in run.readers]
+            tasks = [
+                group.create_task(self._reader(run, reader, is_settled)) for reader in run.readers
+            ]
             if run.cancel_after_s is not None:
-                tasks.append(group.create_task(self._canceller(run, run_id)))
+                tasks.append(group.create_task(self._canceller(run, is_settled)))
         return [task.result() for task in tasks]
 
     async def _reader(
-        self, run: PlannedRun, planned: PlannedReader, run_id: asyncio.Future[str]
+        self, run: PlannedRun, planned: PlannedReader, is_settled: asyncio.Event
     ) -> Reading:
         reading = Reading(run=run.number, reader=planned.kind)
 
         def knows_id(known: str) -> None:
             self.run_ids.setdefault(run.number, known)
-            if not run_id.done():
-                run_id.set_result(known)
-
-        # `run_id` is everybody's: whose deadline comes must not end it for the others.
-        known_id = asyncio.shield(run_id)
+            is_settled.set()
 
         async def read() -> None:
             await asyncio.sleep(planned.after_s)
@@ -59,28 +62,39 @@ class Crowd:
                 case "post":
                     await curl_reader.post(self._url, run, reading, knows_id=knows_id)
                 case "late":
-                    await python_reader.join(self._url, await known_id, reading)
+                    await python_reader.join(self._url, await self._id_of(run, is_settled), reading)
                 case "document":
-                    await python_reader.join_after_document(self._url, await known_id, reading)
+                    await python_reader.join_after_document(
+                        self._url, await self._id_of(run, is_settled), reading
+                    )
                 case "curl":
-                    await curl_reader.tail(self._url, await known_id, reading)
+                    await curl_reader.tail(self._url, await self._id_of(run, is_settled), reading)
                 case _:
                     assert_never(planned.kind)
 
-        return await self._within_deadline(read(), reading)
+        await self._within_deadline(read(), reading)
+        if planned is run.readers[0]:
+            is_settled.set()
+        return reading
 
-    async def _canceller(self, run: PlannedRun, run_id: asyncio.Future[str]) -> Reading:
+    async def _canceller(self, run: PlannedRun, is_settled: asyncio.Event) -> Reading:
         reading = Reading(run=run.number, reader="cancel")
 
         async def cancel() -> None:
             assert run.cancel_after_s is not None
-            known = await asyncio.shield(run_id)
+            known = await self._id_of(run, is_settled)
             await asyncio.sleep(run.cancel_after_s)
             phase = await python_reader.cancel(self._url, known)
             if phase != "ended":
                 reading.trouble = f"the cancel was acknowledged, but the run is {phase}"
 
         return await self._within_deadline(cancel(), reading)
+
+    async def _id_of(self, run: PlannedRun, is_settled: asyncio.Event) -> str:
+        await is_settled.wait()
+        if run.number not in self.run_ids:
+            raise NotStarted("its start failed")
+        return self.run_ids[run.number]
 
     async def _within_deadline(
         self, doing: Coroutine[None, None, None], reading: Reading
@@ -90,7 +104,7 @@ class Crowd:
                 await doing
         except TimeoutError:
             reading.trouble = f"hung: not done after {self.hangs_after_s:g} s"
-        except (AssertionError, LookupError, ValueError) as error:
+        except (AssertionError, LookupError, ValueError, TickertapeError) as error:
             # What came can't be what the server meant to send.
             reading.trouble = f"{type(error).__name__}: {error}"
         return reading

@@ -17,7 +17,13 @@ from tests.chaos.redis import RedisServer
 from tests.chaos.servers import Server
 
 BlowKind: TypeAlias = Literal[
-    "kill server", "drain server", "stop server", "kill redis", "stop redis", "pause redis"
+    "kill server",
+    "drain server",
+    "stop server",
+    "kill redis",
+    "stop redis",
+    "pause redis",
+    "cut power",
 ]
 
 # How long each lasts, in seconds: until it is started again, or goes on.
@@ -28,6 +34,7 @@ _LASTS: Final[dict[BlowKind, tuple[float, float]]] = {
     "kill redis": (0.0, 1.0),
     "stop redis": (0.2, 2.0),
     "pause redis": (0.1, 1.5),
+    "cut power": (0.0, 1.0),
 }
 
 DRAINS_WITHIN_S: Final = 30.0
@@ -46,10 +53,19 @@ class Blow(Struct, frozen=True):
     at_s: float
     lasts_s: float
     server: int = 0
+    lost_bytes: int = 0
+    """Of Redis's file, when its power is cut: what it acknowledged is lost."""
 
 
 def forecast(
-    chance: Random, *, lasts_s: float, every_s: float, servers: int, has_redis: bool, lease_s: float
+    chance: Random,
+    *,
+    lasts_s: float,
+    every_s: float,
+    servers: int,
+    has_redis: bool,
+    lease_s: float,
+    cuts_power: bool = False,
 ) -> list[Blow]:
     """Return what will go wrong within `lasts_s`, one thing every `every_s` or so, in order."""
     deck: list[BlowKind] = []
@@ -58,10 +74,13 @@ def forecast(
     while at_s < lasts_s:
         if not deck:  # dealt as cards are, so that a short storm has some of each
             deck = list(_WITH_REDIS if has_redis else _WITHOUT_REDIS)
+            deck += ["cut power"] * 3 if cuts_power else []
             chance.shuffle(deck)
         kind = deck.pop()
         blow_s = chance.uniform(*_LASTS[kind]) * (lease_s if kind == "stop server" else 1.0)
-        blows.append(Blow(kind, at_s, blow_s, chance.randrange(servers)))
+        blows.append(
+            Blow(kind, at_s, blow_s, chance.randrange(servers), int(10 ** chance.uniform(1, 5)))
+        )
         at_s += every_s * chance.uniform(0.5, 1.5)
     return blows
 
@@ -86,7 +105,7 @@ class Havoc:
 
     async def _strike(self, blow: Blow) -> None:
         server = self._servers[blow.server]
-        hit = self._redis if blow.kind.endswith("redis") else server
+        hit = self._redis if blow.kind.endswith(("redis", "power")) else server
         async with self._busy[id(hit)]:
             match blow.kind:
                 case "kill server":
@@ -104,6 +123,12 @@ class Havoc:
                 case "kill redis":
                     assert self._redis is not None
                     await self._redis.kill()
+                    await asyncio.sleep(blow.lasts_s)
+                    await self._redis.start()
+                    await self._redis.ready()
+                case "cut power":
+                    assert self._redis is not None
+                    await self._redis.cut_power(lost_bytes=blow.lost_bytes)
                     await asyncio.sleep(blow.lasts_s)
                     await self._redis.start()
                     await self._redis.ready()

@@ -23,6 +23,7 @@ class RedisServer(Process):
     """One Redis server, and the calls to it that are no faults."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.port = free_ports(1)[0]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         program = shutil.which("redis-server")
@@ -52,6 +53,13 @@ class RedisServer(Process):
         """Let it take every command and answer none, for a while."""
         async with self._client() as client:
             await client.execute_command("CLIENT", "PAUSE", int(for_s * 1000), "ALL")
+
+    async def cut_power(self, *, lost_bytes: int) -> None:
+        """Kill it, and lose the end of its file, as a disk does that was not told to sync."""
+        await self.kill()
+        [file] = (self._folder / "appendonlydir").glob("*.incr.aof")
+        with file.open("rb+") as appended:
+            appended.truncate(max(0, file.stat().st_size - lost_bytes))
 
     async def connections(self) -> int:
         """Return how many connections it has, without the one that asks."""

@@ -6,6 +6,7 @@ Owns every process and task; all are gone when `blow` returns or raises.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import tempfile
 import time
@@ -28,7 +29,8 @@ from tests.chaos.redis import RedisServer, open_redis
 from tests.chaos.report import Report
 from tests.chaos.runs import PlannedRun, plan_runs, plan_warm_up
 from tests.chaos.servers import Server, open_servers
-from tests.chaos.verdict import Kept, kept, mismatches
+from tests.chaos.verdict import Kept, kept, mismatches, mismatches_after_loss
+from tickertape.core.errors import UnknownRun
 from tickertape.core.record import BEGINNING
 from tickertape.logs.base import EventLog
 from tickertape.testing.fault_server import FaultServer
@@ -36,6 +38,7 @@ from tickertape.web.log_setting import open_log
 
 _WARMS_UP_WITHIN_S: Final = 20.0
 _ENDS_WITHIN_S: Final = 90.0
+_TERMS_TO_END_LOST: Final = 3
 _DRAIN_S: Final = "1"
 _RUN_ID: Final = re.compile(r"[\w-]{22}")
 _STAMP: Final = re.compile(r"^[\d-]+ [\d:,]+ ")
@@ -54,6 +57,8 @@ class Storm(Struct, frozen=True, kw_only=True):
     """Else the log is a SQLite file, which allows one server only."""
     cut_share: float = 0.6
     """How many of all connections the proxy cuts."""
+    cuts_power: bool = False
+    """Let Redis lose what it had acknowledged, too; then less can be promised."""
     lease_s: float = 2.0
     hangs_after_s: float = 45.0
     """A reader that takes longer than this hangs."""
@@ -99,6 +104,7 @@ async def _blow(storm: Storm) -> Report:
         servers=storm.servers,
         has_redis=storm.has_redis,
         lease_s=storm.lease_s,
+        cuts_power=storm.cuts_power,
     )
     async with _opened(storm, [*warm_up, *runs], chance) as scene:
         crowd = Crowd(scene.proxy.url, hangs_after_s=_WARMS_UP_WITHIN_S)
@@ -113,6 +119,8 @@ async def _blow(storm: Storm) -> Report:
 
         for server in scene.servers:
             await server.ready()
+        if storm.cuts_power:  # runs whose ends were lost are to be ended once more
+            await asyncio.sleep(_TERMS_TO_END_LOST * storm.lease_s)
         await hang_up(scene.provider)
         after = await come_to_rest(before, scene.servers, scene.redis)
         wrong = [*left_over(before, after), *await _stop(scene.servers)]
@@ -122,7 +130,10 @@ async def _blow(storm: Storm) -> Report:
         asked = times_asked(scene.provider)
         complaints = _complaints(scene.servers)
     wrong += kept_for_ever(keys)
-    wrong += mismatches([*warm_up, *runs], log=found, readings=readings, asked=asked)
+    if storm.cuts_power:
+        wrong += mismatches_after_loss([*warm_up, *runs], log=found, readings=readings)
+    else:
+        wrong += mismatches([*warm_up, *runs], log=found, readings=readings, asked=asked)
     wrong += (f"{times} x {said}" for said, times in complaints.items() if "Traceback" in said)
     return Report(
         seed=storm.seed,
@@ -192,8 +203,12 @@ async def _stop(servers: Sequence[Server]) -> list[str]:
 
 
 async def read_log(log: EventLog, run_ids: Mapping[int, str]) -> dict[int, Kept]:
-    """Return what the log holds of these runs, by their numbers."""
-    return {number: await _read_run(log, run_id) for number, run_id in run_ids.items()}
+    """Return what the log holds of these runs, by their numbers; nothing where it has none."""
+    found = {}
+    for number, run_id in run_ids.items():
+        with contextlib.suppress(UnknownRun):
+            found[number] = await _read_run(log, run_id)
+    return found
 
 
 async def _read_run(log: EventLog, run_id: str) -> Kept:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.reading import Reading
 from tests.chaos.runs import PlannedRun
-from tests.chaos.verdict import kept, mismatches
+from tests.chaos.verdict import kept, mismatches, mismatches_after_loss
 from tickertape.core.events import (
     RunEnded,
     RunError,
@@ -65,7 +65,7 @@ def test_it_finds_nothing_where_all_is_well(events, reading):
 @pytest.mark.parametrize(
     ("events", "found"),
     [
-        (None, "nobody got to know its id"),
+        (None, "it is not in the log"),
         (GOOD[:-1], "has 0 ends"),
         ([*GOOD, end()], "has 2 ends"),
         ([STARTED, PIECES[0], end("one "), *PIECES[1:]], "has 1 ends"),
@@ -106,4 +106,35 @@ def test_p7_it_finds_a_provider_that_was_asked_otherwise_than_once(asked):
 def test_it_finds_what_is_wrong_with_a_reader(reading, found):
     """It has another text than the log, was told another end, or none."""
     [sentence] = verdict(GOOD, reading)
+    assert found in sentence
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [read(), read("one "), read("one ", ending="open", trouble="RecordsLost: read it again")],
+    ids=["has more", "has less", "was told"],
+)
+def test_after_a_loss_readers_may_have_more_or_less_than_the_log(reading):
+    """They read before it, or were told of it."""
+    if reading.text != RUN.text:
+        reading.ending = "failed"
+    log = {7: kept("r", LOST)}
+    assert [] == list(mismatches_after_loss([RUN], log=log, readings=[reading]))
+
+
+@pytest.mark.parametrize(
+    ("events", "reading", "found"),
+    [
+        (LOST[:-1], None, "has 0 ends"),
+        (LOST, read("one two two ", ending="failed"), "it is not what was sent"),
+        (LOST, read("one ", ending="completed"), "that is not all"),
+        (LOST, read("one ", ending="open", trouble="hung: not done after 45 s"), "hung"),
+    ],
+    ids=["open", "two histories", "short", "hung"],
+)
+def test_p1_p2_after_a_loss_the_rest_must_be_of_one_piece(events, reading, found):
+    """A run has an end, and nobody reads text of two histories or waits for ever."""
+    readings = [] if reading is None else [reading]
+    log = {7: kept("r", events)}
+    [sentence] = mismatches_after_loss([RUN], log=log, readings=readings)
     assert found in sentence

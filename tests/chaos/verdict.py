@@ -6,12 +6,16 @@ Pure: it is given what was to be said, what the log kept and what was read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from tests.chaos.reading import Reading
 from tests.chaos.runs import PlannedRun
 from tickertape.core.events import Event, Outcome, RunEnded, TextDelta
+
+# What a reader may be told when records were lost: by our client, or by a status.
+_LOST: Final = ("RecordsLost", "UnknownRun", "NotStarted", "status 400", "status 404", "status 409")
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ def mismatches(
     """Yield what is wrong: with each run in the log, with each reader, and with the bill."""
     for run in runs:
         if run.number not in log:
-            yield f"run {run.number}: nobody got to know its id"
+            yield f"run {run.number}: it is not in the log"
         else:
             yield from _of_run(run, log[run.number], asked.get(run.model, 0))
     for reading in readings:
@@ -65,6 +69,27 @@ def mismatches(
             yield from _of_reading(reading, log[reading.run])
         elif reading.trouble:
             yield f"{reading}; {reading.trouble}; the log was not read"
+
+
+def mismatches_after_loss(
+    runs: Sequence[PlannedRun], *, log: Mapping[int, Kept], readings: Sequence[Reading]
+) -> Iterator[str]:
+    """Yield what is wrong though the log lost what it had acknowledged, in the middle of it all.
+
+    What it still has must be of one piece. A reader may have more than that, or be told
+    that records, or the whole run, were lost; but it never has text of two histories.
+    """
+    planned = {run.number: run for run in runs}
+    for number, each in log.items():
+        yield from _of_run(planned[number], each, asked=1)
+    for reading in readings:
+        text = planned[reading.run].text
+        if reading.trouble and not any(word in reading.trouble for word in _LOST):
+            yield f"{reading}; {reading.trouble}"
+        if not text.startswith(reading.text):
+            yield f"{reading}; it is not what was sent: {_first_difference(text, reading.text)}"
+        if reading.ending == "completed" and reading.text != text:
+            yield f"{reading}; but that is not all"
 
 
 def _of_run(run: PlannedRun, kept: Kept, asked: int) -> Iterator[str]:
