@@ -22,7 +22,6 @@ TESTED_BY = {
     "core/record.py": "logs/test_memory.py",
     "core/request.py": "web/test_routes.py",
     "engine/identity.py": "engine/test_engine.py",
-    "logs/packed_append.py": "logs/test_redis.py",
     "logs/redis_calls.py": "logs/test_redis_failures.py",
     "logs/redis_connection.py": "logs/test_redis_failures.py",
     "logs/redis_ear.py": "logs/test_redis_failures.py",

@@ -6,10 +6,10 @@ import asyncio
 from contextlib import contextmanager
 
 from tickertape.core.events import RunEnded
+from tickertape.logs.packed_append import pack_append
 from tickertape.logs.sqlite_jobs import Append, Create, Key, ReadClosed, ReadSlices, TakeOver
 from tickertape.logs.sqlite_reader import Reader
 from tickertape.logs.sqlite_retention import Retention
-from tickertape.logs.sqlite_slices import pack_append
 from tickertape.logs.sqlite_writer import Writer
 from tickertape.testing.log_probes import RETENTION_S, started
 

@@ -21,6 +21,7 @@ from tickertape.core.errors import (
 from tickertape.core.events import TextDelta
 from tickertape.core.record import BEGINNING
 from tickertape.engine.tail import Tail
+from tickertape.logs.base import LapsedRun
 from tickertape.logs.redis import RedisLog
 from tickertape.logs.redis_connection import RedisConnection
 from tickertape.testing.log_probes import ENDED, Bell, read_all, started, text_of
@@ -279,6 +280,35 @@ async def test_p2_a_run_that_lost_records_can_be_ended(server):
         assert (words(2), ENDED) == (text_of(records), records[-1].event)
 
 
+async def test_p2_a_run_whose_end_redis_has_lost_is_ended_again(server):
+    """Nobody writes it any more, though its holder lives: who looks for lapsed runs is told."""
+    async with quick_log(server) as log:
+        log.watch_cancels(lambda run_id, by: None)
+        await log.renew("a", term_s=60.0)
+        await log.create(started("r"), holder="a")
+        await append_words(log, 1)
+        await log.append("r", [ENDED], epoch=1)
+        assert (await log.read("r", after=1)).is_closed
+        assert [] == list(await log.lapsed())
+        meta, records = log._keys.run("r")
+        server.command("HSET", meta, "end", "2")
+        server.command("HDEL", meta, "closed_at")
+        server.command("XDEL", records, "3-1")
+        while log._port._ear._link is None:
+            await asyncio.sleep(0)
+        lost = log._port._ear._link
+        server.command("CLIENT", "KILL", "TYPE", "pubsub")
+        while log._port._ear._link in {lost, None}:
+            await asyncio.sleep(0)
+        assert not (await log.read("r", after=0)).is_closed
+        assert [LapsedRun("r", 1)] == list(await log.lapsed())
+        epoch = await log.take_over("r", holder="a", epoch=1)
+        assert [] == list(await log.lapsed())
+        await log.append("r", [ENDED], epoch=epoch)
+        assert (await log.read("r", after=1)).is_closed
+        assert [] == list(await log.lapsed())
+
+
 async def test_p1_a_hole_in_the_records_is_said(server):
     """By whoever reads there."""
     async with quick_log(server) as writer, quick_log(server) as reader:
@@ -288,6 +318,23 @@ async def test_p1_a_hole_in_the_records_is_said(server):
         with pytest.raises(RecordsLost):
             await reader.read("r", after=BEGINNING)
         assert "2 " == text_of((await reader.read("r", after=2)).records)
+
+
+async def test_what_is_no_append_of_ours_does_no_harm(server):
+    """On the channel it is passed over; in the records it is said."""
+    async with writer_and_reader(server) as (writer, tail):
+        await append_words(writer, 1)
+        await tail.next()
+        for payload in ("", "x", "2 {", "2 [1,1.0,[{}]]"):
+            server.command("PUBLISH", writer._keys.tape("r"), payload)
+        await append_words(writer, 1, first=1)
+        await writer.append("r", [ENDED], epoch=1)
+        assert "1 " == text_of(await rest_of(tail))
+        server.command("XADD", writer._keys.run("r")[1], "5-1", "r", "{")
+        server.command("HSET", writer._keys.run("r")[0], "end", "5")
+        async with quick_log(server) as late:
+            with pytest.raises(LogUnavailable, match="no append of ours"):
+                await late.read("r", after=3)
 
 
 async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):

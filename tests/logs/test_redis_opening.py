@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
 import trustme
 
 from tests.logs.redis_server import RedisServer, free_port
-from tickertape.core.errors import ConfigurationError
+from tickertape.core.errors import ConfigurationError, MissingExtra
 from tickertape.core.events import TextDelta
 from tickertape.logs.redis import RedisLog
 from tickertape.testing.log_probes import ENDED, read_all, started, text_of
@@ -88,6 +88,11 @@ async def test_p10_a_password_is_never_said():
     await expect_refusal(f"redis://:hunter2@127.0.0.1:{free_port()}", "can't be reached")
 
 
+async def test_a_host_that_is_no_name():
+    """It says that it can't be reached."""
+    await expect_refusal("redis://a..b", "a..b", "can't be reached")
+
+
 async def test_nobody_there():
     """It says where it looked."""
     port = free_port()
@@ -114,7 +119,12 @@ async def test_a_user_with_few_rights(tmp_path):
             *("ACL", "SETUSER", "bob", "on", ">hunter2", "~tickertape:*", "&tickertape:*"),
             *("+@all", "-@dangerous", "-@admin"),
         )
+        server.command(
+            *("ACL", "SETUSER", "eve", "on", ">hunter2", "~tickertape:*", "resetchannels"),
+            *("+@all", "-@dangerous", "-@admin"),
+        )
         at = f"hunter2@127.0.0.1:{server.port}"
+        await expect_refusal(f"redis://eve:{at}", "keys and channels")
         await expect_refusal(f"redis://ann:{at}", "may not do that")
         await use(RedisLog(f"redis://bob:{at}"))
 
@@ -168,7 +178,6 @@ async def test_over_tls(tmp_path):
         url = f"rediss://localhost:{port}"
         await use(RedisLog(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}"))
         await expect_refusal(url, "can't be reached", "certificate verify failed")
-    assert ssl.HAS_TLSv1_2
 
 
 async def test_over_a_socket_in_the_file_system(tmp_path):
@@ -180,12 +189,23 @@ async def test_over_a_socket_in_the_file_system(tmp_path):
 
 async def test_one_run_is_in_one_slot_of_a_cluster(tmp_path):
     """No call meets keys of two slots."""
-    with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with RedisServer(tmp_path, *options) as server:
         await expect_refusal(server.url, "cluster")
         server.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         while b"cluster_state:ok" not in server.command("CLUSTER", "INFO"):
             await asyncio.sleep(0)
         await use(RedisLog(server.url))
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    """redis-py comes with it."""
+    for name in ("tickertape.logs.redis_connection", "tickertape.logs.redis_ear"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delitem(sys.modules, "tickertape.logs.redis_link", raising=False)
+    monkeypatch.setitem(sys.modules, "hiredis", None)
+    with pytest.raises(MissingExtra, match=r"tickertape\[redis\]"):
+        RedisLog("redis://h")
 
 
 def test_a_prefix_with_braces_is_refused():

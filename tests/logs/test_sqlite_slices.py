@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import events
-from tickertape.core.errors import ProtocolError
-from tickertape.core.events import TextDelta, UnknownEvent
 from tickertape.core.record import Record
+from tickertape.logs.packed_append import pack_append
 from tickertape.logs.sqlite_slices import (
-    pack_append,
     pack_journal_entry,
     pack_slice,
-    unpack_append,
     unpack_appends,
     unpack_journal,
     unpack_slice,
@@ -49,9 +45,8 @@ def test_any_stretch_of_a_slice_comes_back(appends, first_offset, skipped, limit
 
 @given(appends)
 def test_an_append_comes_back_with_its_time(appends):
-    """Alone, or as part of a slice."""
+    """As part of a slice."""
     expected = [(at, events) for _, at, events in appends]
-    assert expected == [unpack_append(packed(append)) for append in appends]
     assert expected == unpack_appends(pack_slice([packed(append) for append in appends]))
 
 
@@ -64,10 +59,3 @@ def test_the_journal_holds_the_same_bytes(appends):
     ]
     expected = [(number, 10 * number, packed(append)) for number, append in enumerate(appends)]
     assert expected == unpack_journal(pack_slice(entries))
-
-
-@pytest.mark.parametrize("json", [b"{", b'"text"', b"{}", b'{"type":"new"}}'])
-def test_an_unknown_event_that_is_no_json_is_refused(json):
-    """It would make its whole slice unreadable."""
-    with pytest.raises(ProtocolError):
-        pack_append([TextDelta("a"), UnknownEvent("new", json)], epoch=1, appended_at=0.0)

@@ -139,11 +139,11 @@ class RedisLog:
         await self._port.open(self._hearing)
         try:
             try:
-                await self._port.call("check", [self._keys.check], [])
+                await self._port.call("check", [self._keys.check], [self._keys.check])
             except PortRefused as error:
                 if error.code not in {"LOADING", "BUSY"}:
                     raise
-                await self._calls.do("check", [self._keys.check])
+                await self._calls.do("check", [self._keys.check], [self._keys.check])
         except (PortLost, PortRefused, LogUnavailable) as error:
             await self.close()
             raise at_open(error, self._port.place) from error
@@ -250,7 +250,10 @@ class RedisLog:
 
     async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
         """See `EventLog.lapsed`."""
-        return await self._leases.lapsed(limit=limit)
+        reopened = await self._hearing.reopened()
+        lapsed = await self._leases.lapsed(limit=limit)
+        run_ids = {run.run_id for run in reopened}
+        return [*reopened, *(run for run in lapsed if run.run_id not in run_ids)][:limit]
 
     async def take_over(self, run_id: str, *, holder: str, epoch: int) -> int:
         """See `EventLog.take_over`."""
@@ -266,7 +269,7 @@ class RedisLog:
     async def check(self) -> None:
         """See `EventLog.check`. Writes to Redis; tries once."""
         try:
-            await self._port.call("check", [self._keys.check], [])
+            await self._port.call("check", [self._keys.check], [self._keys.check])
         except (PortLost, PortRefused) as error:
             raise unavailable(error, self._port.place) from error
 

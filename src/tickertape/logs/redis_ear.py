@@ -36,6 +36,7 @@ class RedisEar:
         self._timer: asyncio.TimerHandle | None = None
         self._has_heard = True
         self._has_asked = False
+        self._wait_s = 0.0
         self._changes: dict[bytes, bool] = {}
 
     def open(self, listener: PortListener) -> None:
@@ -94,8 +95,10 @@ class RedisEar:
             self._connecting = self._loop.create_task(self._connect(), name="redis: listen")
 
     async def _connect(self) -> None:
-        wait_s = FIRST_WAIT_S
         while True:
+            # Also after a connection that was made, and then refused every channel.
+            await asyncio.sleep(self._wait_s)
+            self._wait_s = min(max(self._wait_s * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
             try:
                 self._link = await Link.connect(
                     self._address,
@@ -104,9 +107,7 @@ class RedisEar:
                     timeout_s=self._connect_timeout_s,
                 )
             except (PortLost, PortRefused) as error:
-                logger.info("can't listen to Redis: %s", error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+                logger.warning("wake-ups from Redis: %s", error)
             else:
                 break
         self._connecting = None
@@ -127,15 +128,19 @@ class RedisEar:
             return
         if reply[0] == b"message":
             listener.message(reply[1], reply[2])
-        elif reply[0] == b"subscribe" and reply[1] in self._channels:
-            listener.subscribed(reply[1])
+        elif reply[0] == b"subscribe":
+            self._wait_s = 0.0
+            if reply[1] in self._channels:
+                listener.subscribed(reply[1])
 
     def _ended(self, cause: str) -> None:
         self._link = None
         if self._timer is not None:
             self._timer.cancel()
         if self._listener is not None:
-            logger.info("the connection for wake-ups from %s: %s", self._address.place, cause)
+            logger.warning(
+                "the connection for wake-ups from %s was lost: %s", self._address.place, cause
+            )
             self._listener.lost()
             self._connect_soon()
 

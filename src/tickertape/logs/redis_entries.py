@@ -1,6 +1,7 @@
 """A stream's entries as records: `<first offset + 1>-<epoch>`, and the packed append.
 
-Says where they have a hole, which Redis itself never leaves.
+Says where they have a hole, which Redis itself never leaves. What is no append of
+ours is `LogUnavailable`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
+from tickertape.core.errors import LogUnavailable, ProtocolError
 from tickertape.core.record import Record
 from tickertape.logs.packed_append import unpack_records
 
@@ -16,7 +20,7 @@ def unpack_entries(entries: Sequence[Any]) -> Iterator[tuple[list[Record], int]]
     """Yield each append, as records and with its size in bytes."""
     for identity, fields in entries:
         first_offset = int(identity.partition(b"-")[0]) - 1
-        yield unpack_records(fields[1], first_offset=first_offset), len(fields[1])
+        yield _unpack(fields[1], first_offset), len(fields[1])
 
 
 def unpack_stretch(
@@ -40,4 +44,11 @@ def unpack_stretch(
 def unpack_message(payload: bytes) -> tuple[list[Record], int]:
     """Return the append that was published, and its size."""
     first_offset, _, packed = payload.partition(b" ")
-    return unpack_records(packed, first_offset=int(first_offset)), len(packed)
+    return _unpack(packed, first_offset), len(packed)
+
+
+def _unpack(packed: bytes, first_offset: bytes | int) -> list[Record]:
+    try:
+        return unpack_records(packed, first_offset=int(first_offset))
+    except (msgspec.DecodeError, ProtocolError, ValueError) as error:
+        raise LogUnavailable(f"what Redis has is no append of ours: {error}") from error

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
-from tickertape.core.errors import LogError, TickertapeError
+from tickertape.core.errors import LogError, LogUnavailable, TickertapeError
 from tickertape.core.events import CancelledBy
+from tickertape.logs.base import LapsedRun
 from tickertape.logs.redis_calls import RedisCalls
 from tickertape.logs.redis_entries import unpack_entries, unpack_message
 from tickertape.logs.redis_head import RedisHeads, seconds
@@ -26,6 +27,8 @@ from tickertape.logs.redis_recent import KEPT_RECORDS, RecentRun
 
 logger = logging.getLogger("tickertape.logs")
 
+ENDED_RUNS: Final = 1024
+"""How many of the runs that were ended here are looked at when Redis was away."""
 IDLE_RUNS: Final = 64
 """How many runs are remembered that nobody here writes or watches any more."""
 
@@ -45,6 +48,10 @@ class RedisHearing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancel_watchers: dict[object, Callable[[str, CancelledBy], None]] = {}
         self._lost_timer: asyncio.TimerHandle | None = None
+        self._losses = 0
+        self._looked_after = 0
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._reopened: dict[str, LapsedRun] = {}
 
     def get(self, run_id: str) -> RecentRun | None:
         """Return what is known of the run, if anything is."""
@@ -107,7 +114,11 @@ class RedisHearing:
         run = self._runs.get(self._keys.run_of(channel))
         if run is None or not run.is_subscribed:
             return
-        records, size = unpack_message(payload)
+        try:
+            records, size = unpack_message(payload)
+        except LogUnavailable as error:
+            logger.warning("run %s: somebody else publishes to its channel: %s", run.run_id, error)
+            return
         if run.is_live:
             self._take(run, records, size)
             run.wake()
@@ -125,13 +136,49 @@ class RedisHearing:
 
     def lost(self) -> None:
         """See `PortListener.lost`."""
+        self._losses += 1
         for run in self._runs.values():
-            if run.is_subscribed:
+            if run.writer is None:
+                # Of one that has ended, too: Redis may come back without its end.
                 run.is_live = False
                 run.early.clear()
         if self._lost_timer is None:
             loop = asyncio.get_running_loop()
             self._lost_timer = loop.call_later(self._calls.retry_for_s, self._wake_unheard)
+
+    def note_end(self, run_id: str) -> None:
+        """Know of a run that it was ended here, and that this was acknowledged."""
+        self._ended[run_id] = None
+        self._reopened.pop(run_id, None)
+        if len(self._ended) > ENDED_RUNS:
+            self._ended.popitem(last=False)
+
+    async def reopened(self) -> Sequence[LapsedRun]:
+        """Return runs that were ended here, and are open again: Redis has lost their end.
+
+        Nobody writes them any more, whatever lease there is.
+        """
+        losses = self._losses
+        if losses != self._looked_after:
+            for run_id in tuple(self._ended):
+                await self._look(run_id)
+            self._looked_after = losses
+        elif self._reopened:
+            for run_id in tuple(self._reopened):
+                await self._look(run_id)
+        return tuple(self._reopened.values())
+
+    async def _look(self, run_id: str) -> None:
+        stored = await self._heads.get(run_id)
+        run = self._runs.get(run_id)
+        is_written = run is not None and run.writer is not None
+        self._reopened.pop(run_id, None)
+        if stored is None or stored.head.is_closed or is_written:
+            return
+        self._reopened[run_id] = LapsedRun(run_id, stored.head.epoch)
+        if run is not None and stored.head.end_offset < run.end_offset:
+            run.lose(stored.head.end_offset)
+            run.wake()
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Do something beside; `close` ends it."""
@@ -159,6 +206,7 @@ class RedisHearing:
 
     async def _catch_up(self, run: RecentRun) -> None:
         """Compare what is known with what Redis has, and go on from there."""
+        losses = self._losses
         try:
             if run.end_offset:
                 await self._compare(run)
@@ -170,7 +218,8 @@ class RedisHearing:
             # Who reads now is told.
             logger.info("run %s: %s", run.run_id, error)
         else:
-            run.is_live = run.is_subscribed or run.closed_at is not None
+            is_heard = run.is_subscribed and losses == self._losses
+            run.is_live = is_heard or run.closed_at is not None
             while run.early:
                 self._take(run, *run.early.popleft())
             self.update(run)

@@ -143,7 +143,7 @@ class Link(asyncio.Protocol):
         except TimeoutError:
             await link.hang_up()
             raise PortLost(f"{address.place} did not answer within {timeout_s:g} s") from None
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, UnicodeError) as error:  # the latter from a host that is no name
             raise PortLost(f"{address.place} can't be reached: {error}") from error
         except BaseException:
             await link.hang_up()
@@ -192,4 +192,6 @@ class Link(asyncio.Protocol):
 def refused(error: Exception) -> PortRefused:
     """Return Redis's error as the port gives it."""
     text = str(error)
+    if text.startswith("ERR The user executing the script can't"):
+        return PortRefused("NOPERM", text)  # which is what it says outside of scripts
     return PortRefused(text.partition(" ")[0].rstrip(":"), text)

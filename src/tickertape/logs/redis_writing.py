@@ -118,12 +118,13 @@ class RedisWriting:
         if held_by != holder and not await self._leases.has_lapsed(held_by):
             raise LeaseHeld(run_id)
         await self._leases.hold(holder, run_id)
+        known_epoch = 0 if known is None else known.epoch
         word, *fields = await self._calls.do(
             "take_over",
             self._keys.run(run_id),
             [
                 b"%d" % stored.head.epoch,
-                b"%d" % epoch,
+                b"%d" % max(epoch, known_epoch),
                 holder.encode(),
                 self._make_token(),
                 self._lifetimes.open_ms,
@@ -187,6 +188,7 @@ class RedisWriting:
                 self._leases.note_end(writer.holder, run.run_id)
                 run.writer = None
                 self._hearing.update(run)
+                self._hearing.note_end(run.run_id)
             for wake in tuple(run.wakes.values()):
                 wake()
         if reply[2] and not is_end:

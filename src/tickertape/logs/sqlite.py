@@ -27,6 +27,7 @@ from tickertape.core.events import CancelledBy, Event, RunEnded, RunStarted
 from tickertape.core.lease import Leases
 from tickertape.core.record import BEGINNING, Record
 from tickertape.logs.base import Created, LapsedRun, RunHead, Slice
+from tickertape.logs.packed_append import pack_append
 from tickertape.logs.sqlite_jobs import (
     Append,
     Check,
@@ -45,7 +46,6 @@ from tickertape.logs.sqlite_reader import Reader
 from tickertape.logs.sqlite_recent import RecentRun, RecentRuns
 from tickertape.logs.sqlite_retention import Retention
 from tickertape.logs.sqlite_schema import Synchronous
-from tickertape.logs.sqlite_slices import pack_append
 from tickertape.logs.sqlite_thread import DeskThread
 from tickertape.logs.sqlite_writer import Writer
 from tickertape.logs.watches import OpenWatch, Watches

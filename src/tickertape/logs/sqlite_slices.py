@@ -1,6 +1,7 @@
-"""Records as bytes, and back: how an append is stored, and a slice of a run's appends.
+"""A run's appends as bytes, and back: how the journal holds one, and a slice many.
 
-An append is packed once; the journal and the slices hold the same bytes.
+An append is packed once (`packed_append`); the journal and the slices hold the same
+bytes.
 """
 
 from __future__ import annotations
@@ -10,26 +11,12 @@ from typing import Final
 
 import msgspec
 
-from tickertape.core.codec import decode_event, encode_event
-from tickertape.core.events import Event, UnknownEvent
+from tickertape.core.codec import decode_event
+from tickertape.core.events import Event
 from tickertape.core.record import Record
 
 _slice_decoder: Final = msgspec.json.Decoder(list[tuple[int, float, list[msgspec.Raw]]])
 _journal_decoder: Final = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]])
-_append_decoder: Final = msgspec.json.Decoder(tuple[int, float, list[msgspec.Raw]])
-
-
-def pack_append(events: Sequence[Event], *, epoch: int, appended_at: float) -> bytes:
-    """Return one append as JSON.
-
-    Raises:
-        ProtocolError: a text has a lone surrogate, or an unknown event is not JSON.
-    """
-    for event in events:
-        if type(event) is UnknownEvent:
-            decode_event(event.json)
-    packed = b",".join(map(encode_event, events))
-    return b"[%d,%a,[%b]]" % (epoch, float(appended_at), packed)
 
 
 def pack_slice(appends: Sequence[bytes]) -> bytes:
@@ -60,12 +47,6 @@ def unpack_slice(packed: bytes, *, first_offset: int, after: int, limit: int) ->
 def unpack_journal(packed: bytes) -> list[tuple[int, int, bytes]]:
     """Return run number, first offset and packed append of everything in a row of the journal."""
     return [(number, offset, bytes(raw)) for number, offset, raw in _journal_decoder.decode(packed)]
-
-
-def unpack_append(packed: bytes) -> tuple[float, list[Event]]:
-    """Return when the append was made, and its events."""
-    _, appended_at, events = _append_decoder.decode(packed)
-    return appended_at, [decode_event(event) for event in events]
 
 
 def unpack_appends(packed: bytes) -> list[tuple[float, list[Event]]]:
