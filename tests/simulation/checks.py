@@ -86,8 +86,9 @@ class Run:
 
     @property
     def spoken(self) -> Opening | None:
-        """Return the opening whose text it is."""
-        return next((each for each in self.openings if each.sent or each.has_finished), None)
+        """Return the opening whose text it is: the longest, where the log forgot a start."""
+        spoken = [each for each in self.openings if each.sent or each.has_finished]
+        return max(spoken, key=lambda each: (each.has_finished, len(each.sent)), default=None)
 
 
 def broken_promises(world: World) -> list[str]:
@@ -153,8 +154,7 @@ def _p2_outcome_is_true(world: World, run: Run) -> Iterator[str]:
             if ended.cancelled_by == "abandoned" and world.schedule.abandon_after_s is None:
                 yield "P2: it was abandoned, and nobody had allowed that"
         case "failed":
-            assert ended.error is not None
-            code = ended.error.code
+            code = ended.error.code if ended.error else None
             if code not in _possible(run, troubles):
                 yield f"P2: it failed as {code} ({run.script.ending}, {sorted(troubles)})"
     is_calm = not troubles and not run.cancels and world.schedule.abandon_after_s is None
@@ -288,14 +288,17 @@ def _of_reading(world: World, reading: Reading) -> Iterator[str]:
 
 
 def _must_be_the_logs(world: World, reading: Reading) -> bool:
-    """Tell whether a reader saw its end after the log had lost what it lost."""
+    """Tell whether a reader saw its end after the log had lost what it lost.
+
+    For a moment, a process may still give out what it remembers.
+    """
     lost_at_s = max(
         upto_s
         for troubles in world.history.troubles.values()
         for _, upto_s, kind in [*troubles, (0.0, 0.0, "")]
         if kind in {"redis_forgets", ""}
     )
-    return reading.ended is not None and reading.over_at_s > lost_at_s
+    return reading.ended is not None and reading.seen_at_s > lost_at_s + LINGERS_S
 
 
 def _was_told_of_loss(world: World, reading: Reading) -> bool:

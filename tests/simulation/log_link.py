@@ -92,11 +92,11 @@ class LogLink:
             self._loop.call_later(wait_s, arrive, context=self._network.world.context)
         self._hanging.clear()
         for wake in self._wakes.values():
-            self._network.later(self._owner, wake)
+            self._network.log_later(self._owner, wake)
         missed, self._missed = self._missed, {}
         for run_id, by in missed.items():
             for told in self._cancel_watchers.values():
-                self._network.later(self._owner, told, run_id, by)
+                self._network.log_later(self._owner, told, run_id, by)
 
     async def create(
         self,
@@ -210,13 +210,13 @@ class LogLink:
 
     def _tell(self, wake: Callable[[], None]) -> None:
         if self.cut is None:
-            self._network.later(self._owner, wake)
+            self._network.log_later(self._owner, wake)
 
     def _tell_cancel(
         self, told: Callable[[str, CancelledBy], None], run_id: str, by: CancelledBy
     ) -> None:
         if self.cut is None:
-            self._network.later(self._owner, told, run_id, by)
+            self._network.log_later(self._owner, told, run_id, by)
         else:
             self._missed[run_id] = by
 
@@ -227,7 +227,7 @@ class LogLink:
             LogUnavailable: the request or its answer was lost.
         """
         answer: asyncio.Future[_T] = self._loop.create_future()
-        self._network.later(self._network.world, self._arrive, what, do, answer)
+        self._network.log_later(self._network.world, self._arrive, what, do, answer)
         return await answer
 
     def _arrive(
@@ -253,7 +253,7 @@ class LogLink:
             coroutine.close()
             raise AssertionError(f"{what} has to wait")
         self._trace.note(self._owner.name, f"log: {what} → {error or _brief(value)}")
-        self._network.later(self._owner, self._answer, answer, error, value)
+        self._network.log_later(self._owner, self._answer, answer, error, value)
 
     def _answer(
         self, answer: asyncio.Future[_T], error: TickertapeError | None, value: Any

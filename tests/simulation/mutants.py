@@ -9,25 +9,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 import msgspec
 
+from tests.simulation import redis_model
 from tests.simulation.log_link import LogLink
+from tests.simulation.redis_data import RedisData
+from tests.simulation.schedule import LogKind
 from tickertape.client.reader import Reader
 from tickertape.core.coalesce import merge
 from tickertape.core.cursor import Cursor, parse_cursor
 from tickertape.core.errors import LogError, LogUnavailable
-from tickertape.core.events import Event, RunEnded, RunStarted, TextDelta, Timings
+from tickertape.core.events import (
+    CancelledBy,
+    Event,
+    RunEnded,
+    RunError,
+    RunStarted,
+    TextDelta,
+    Timings,
+)
 from tickertape.core.record import Record
 from tickertape.engine import lost_runs
-from tickertape.engine.keeper import Keeper
-from tickertape.engine.lost_runs import LostRuns
 from tickertape.engine.step import Step
 from tickertape.engine.tail import Tail
-from tickertape.logs.base import Created, Slice
+from tickertape.logs.base import Created, LapsedRun, RunHead, Slice
 from tickertape.logs.memory import MemoryLog
+from tickertape.logs.redis_hearing import RedisHearing
+from tickertape.logs.redis_port import Reply
+from tickertape.logs.redis_recent import RecentRun
 from tickertape.web import handlers
 
 
@@ -41,6 +53,7 @@ class Mutant:
     patched: Callable[[], AbstractContextManager[object]] = nullcontext
     link: type[LogLink] = LogLink
     log: type[MemoryLog] = MemoryLog
+    on: LogKind = "memory"
 
 
 class _Unfenced(MemoryLog):
@@ -71,10 +84,36 @@ class _RepeatsBlindly(LogLink):
         return await super().append(run_id, events, epoch=epoch)
 
 
+class _ForgetsCancels(LogLink):
+    """Tells no head that a cancel was requested: whoever takes the run over never learns."""
+
+    async def head(self, run_id: str) -> RunHead:
+        return replace(await super().head(run_id), cancel_requested_by=None)
+
+
+class _RenewsOnce(LogLink):
+    """Gets a lease, and never renews it."""
+
+    _is_renewed = False
+
+    async def renew(self, holder: str, *, term_s: float) -> bool:
+        if self._is_renewed:
+            return True
+        self._is_renewed = True
+        return await super().renew(holder, term_s=term_s)
+
+
+class _SeesNoneLapse(LogLink):
+    """Finds no run whose writer has died."""
+
+    async def lapsed(self, *, limit: int = 100) -> Sequence[LapsedRun]:
+        return []
+
+
 class _KeyLaid(MemoryLog):
     """Lets whoever comes last have the key."""
 
-    async def create(self, started: RunStarted, **given: object) -> Created:  # type: ignore[override]
+    async def create(self, started: RunStarted, **given: object) -> Created:
         self._keys.pop((given["owner"], given["idempotency_key"]), None)
         return await super().create(started, **given)
 
@@ -82,7 +121,7 @@ class _KeyLaid(MemoryLog):
 class _LooksFirst(LogLink):
     """Looks for the key, and creates the run in a second step."""
 
-    async def create(self, started: RunStarted, **given: object) -> Created:  # type: ignore[override]
+    async def create(self, started: RunStarted, **given: object) -> Created:
         run_id = await self.find(
             given["idempotency_key"],
             owner=given["owner"],
@@ -204,7 +243,7 @@ def _left_is_cancelled() -> Iterator[None]:
 
 @contextmanager
 def _cancel_waits_for_text() -> Iterator[None]:
-    def interrupt(step: Step, stop: object) -> None:
+    def interrupt(step: Step, stop: CancelledBy | RunError) -> None:
         step._stop = step._stop or stop
 
     with patch.object(Step, "_interrupt", interrupt):
@@ -229,16 +268,6 @@ def _end_of_file_is_an_end() -> Iterator[None]:
 
 
 @contextmanager
-def _cancel_forgotten() -> Iterator[None]:
-    def end_lost_run(appends: object, **_asked: object) -> RunEnded:
-        return real(appends)
-
-    real = lost_runs.end_lost_run
-    with patch.object(lost_runs, "end_lost_run", end_lost_run):
-        yield
-
-
-@contextmanager
 def _usage_forgotten() -> Iterator[None]:
     def end_lost_run(appends: object, **asked: object) -> RunEnded:
         return msgspec.structs.replace(real(appends, **asked), usage=None)
@@ -249,23 +278,26 @@ def _usage_forgotten() -> Iterator[None]:
 
 
 @contextmanager
-def _lease_kept_once() -> Iterator[None]:
-    async def keep(keeper: Keeper) -> None:
-        await keeper._renew()
-        while True:
-            keeper.sweep_soon()
-            await asyncio.sleep(1)
+def _appended_at_the_end() -> Iterator[None]:
+    """Redis takes an append whoever sends it, wherever its writer believes the end to be."""
+    append = redis_model.SCRIPTS["append"]
 
-    with patch.object(Keeper, "_keep", keep):
+    def appended(data: RedisData, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
+        epoch, end = data.fields(keys[0], b"epoch", b"end")
+        return append(data, keys, [epoch or args[0], end or args[1], *args[2:]])
+
+    with patch.dict(redis_model.SCRIPTS, {"append": appended}):
         yield
 
 
 @contextmanager
-def _nobody_takes_over() -> Iterator[None]:
-    async def take_over_lapsed(_lost: LostRuns) -> None:
-        pass
+def _never_heard_again() -> Iterator[None]:
+    """A process does not look what it missed when its channels are heard again."""
 
-    with patch.object(LostRuns, "take_over_lapsed", take_over_lapsed):
+    async def caught_up(_hearing: RedisHearing, run: RecentRun) -> None:
+        run.is_live = True
+
+    with patch.object(RedisHearing, "_catch_up", caught_up):
         yield
 
 
@@ -278,14 +310,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a lost wake-up", frozenset({"P5"}), _wake_up_lost),
     Mutant("an append sent again", frozenset({"P1"}), link=_RepeatsBlindly),
     Mutant("an end sent again", frozenset({"P2"}), link=_RepeatsBlindly, log=_NeverClosed),
-    Mutant("a cancel forgotten on take over", frozenset({"P4"}), _cancel_forgotten),
+    Mutant("a cancel forgotten on take over", frozenset({"P4"}), link=_ForgetsCancels),
     Mutant("usage forgotten on take over", frozenset({"P9"}), _usage_forgotten),
-    Mutant("a lease that is not renewed", frozenset({"P2"}), _lease_kept_once),
-    Mutant("nobody takes over", frozenset({"P5"}), _nobody_takes_over),
+    Mutant("a lease that is not renewed", frozenset({"P2"}), link=_RenewsOnce),
+    Mutant("nobody takes over", frozenset({"P5"}), link=_SeesNoneLapse),
     Mutant("a key in two steps", frozenset({"P7"}), link=_LooksFirst, log=_KeyLaid),
     Mutant("coalesced across the end", frozenset({"P1"}), _coalesced_across),
     Mutant("who leaves, cancels", frozenset({"P2"}), _left_is_cancelled),
     Mutant("cancel waits for text", frozenset({"P4", "P5"}), _cancel_waits_for_text),
     Mutant("an end of file is an end", frozenset({"P1", "P2"}), _end_of_file_is_an_end),
     Mutant("a run waits for its readers", frozenset({"P6"}), link=_WaitsForReaders),
+    Mutant("an append at any end", frozenset({"P1", "P2"}), _appended_at_the_end, on="redis"),
+    Mutant("missed messages", frozenset({"P1", "P5"}), _never_heard_again, on="redis"),
 )

@@ -28,6 +28,8 @@ class Network:
         self.world = world
         self.slowness_s = random.choice([0.0005, 0.002, 0.02, 0.1])
         """About how long one way takes."""
+        self.log_slowness_s = random.choice([None, None, 0.5])
+        """The same of a log that is far away; None: it is as near as everything else."""
         self.cut_chance = random.choice([0.0, 0.2, 0.6])
         """How often what was written at once arrives in two pieces."""
         self.buffer_bytes = random.choice([50, 300, 65_536])
@@ -37,6 +39,19 @@ class Network:
         """Return how long the next thing takes."""
         draw = self.random.random()
         return self.slowness_s * (10 * draw if draw > 0.95 else 0.2 + draw)
+
+    def log_delay_s(self) -> float:
+        """Return how long the next thing takes on its way to the log, or back.
+
+        Never so long that a lease runs out by itself.
+        """
+        if self.log_slowness_s is None:
+            return self.delay_s()
+        return self.log_slowness_s * (0.2 + self.random.random())
+
+    def log_later(self, owner: Owner, callback: Callable[..., None], *args: object) -> None:
+        """Call back when it has come from, or to, the log."""
+        self.loop.call_later(self.log_delay_s(), callback, *args, context=owner.context)
 
     def later(self, owner: Owner, callback: Callable[..., None], *args: object) -> None:
         """Call back when it has arrived at its owner."""

@@ -46,7 +46,8 @@ class Reading:
     """After each block with a text: its id, and how long the text was with it."""
     ended: RunEnded | None = None
     is_over: bool = False
-    over_at_s: float = 0.0
+    seen_at_s: float = 0.0
+    """When its last block came."""
     has_left: bool = False
     """It left of its own will, before the end."""
     error: TickertapeError | None = None
@@ -165,7 +166,6 @@ async def read_as_client(
         reader.close()
         reading.run_id = reader.run_id or reading.run_id
         reading.is_over = True
-        reading.over_at_s = asyncio.get_running_loop().time()
         readers.trace.note(reading.name, f"is over: {_result(reading)}")
 
 
@@ -186,7 +186,6 @@ async def read_as_event_source(readers: Readers, reading: Reading, habits: Habit
         reading.error = error
     finally:
         reading.is_over = True
-        reading.over_at_s = asyncio.get_running_loop().time()
         readers.trace.note(reading.name, f"is over: {_result(reading)}")
 
 
@@ -229,6 +228,7 @@ def _note(readers: Readers, reading: Reading, block_id: str) -> None:
         readers.trace.note(reading.name, f"has {block_id}, {len(reading.text)} characters")
         readers.on_block(reading, block_id)
         reading.steps.append((block_id, len(reading.text)))
+        reading.seen_at_s = asyncio.get_running_loop().time()
 
 
 async def _pause(readers: Readers, habits: Habits) -> None:

@@ -103,8 +103,9 @@ def _cancel(data: RedisData, keys: Sequence[bytes], args: Sequence[bytes]) -> Re
     return [b"ok", by]
 
 
-def _check(data: RedisData, keys: Sequence[bytes], _args: Sequence[bytes]) -> Reply:
+def _check(data: RedisData, keys: Sequence[bytes], args: Sequence[bytes]) -> Reply:
     data.set(keys[0], b"", after_ms=1000)
+    data.publish(args[0], b"")
     return [b"ok"]
 
 

@@ -115,7 +115,7 @@ class SimulatedPort:
 
     async def open(self, listener: PortListener) -> None:
         """See `RedisPort.open`."""
-        await asyncio.sleep(self._network.delay_s())
+        await asyncio.sleep(self._network.log_delay_s())
         self._listener = listener
         for channel in self._channels:
             self._subscribe_soon(channel)
@@ -211,7 +211,7 @@ class SimulatedPort:
         self._loop.call_later(wait_s, lose, context=self._owner.context)
 
     def _subscribe_soon(self, channel: bytes) -> None:
-        self._network.later(self._network.world, self._subscribed, channel)
+        self._network.log_later(self._network.world, self._subscribed, channel)
 
     def _subscribed(self, channel: bytes) -> None:
         if self._channels.get(channel) is False and self._is_connected():
@@ -236,6 +236,6 @@ class SimulatedPort:
     def _in_order(
         self, way: str, owner: Owner, callback: Callable[..., None], *args: object
     ) -> None:
-        at_s = max(self._last_s[way] + _IN_ORDER_S, self._loop.time() + self._network.delay_s())
+        at_s = max(self._last_s[way] + _IN_ORDER_S, self._loop.time() + self._network.log_delay_s())
         self._last_s[way] = at_s
         self._loop.call_at(at_s, callback, *args, context=owner.context)

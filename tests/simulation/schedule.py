@@ -37,7 +37,7 @@ LogKind: TypeAlias = Literal["memory", "redis"]
 _FAULTS: Final[tuple[tuple[FaultKind, int], ...]] = (
     ("kill", 4),
     ("lose_power", 2),
-    ("hang", 4),
+    ("hang", 6),
     ("cut_log_requests", 3),
     ("cut_log_answers", 3),
     ("hang_log_requests", 3),
@@ -212,6 +212,8 @@ def _fault(random: Random, log: LogKind, servers: int, starts: tuple[StartPlan, 
     at_s = min(at_s, FAULTS_END_S - 2)
     lasts_s = random.choice([0.05, 0.5, 2.0, 8.0, 16.0]) * (0.5 + random.random())
     amount_s = random.choice([-3600.0, -60.0, 60.0, 3600.0])
+    if kind == "hang" and random.random() < 0.5:
+        lasts_s = 2.5 + 3 * random.random()  # until about when others take its runs over
     if kind == "drain":
         amount_s = random.choice([0.0, 1.0, 5.0])
     if kind == "redis_forgets":

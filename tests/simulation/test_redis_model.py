@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import subprocess
 import time
 from functools import partial
 from random import Random
@@ -14,6 +10,7 @@ from random import Random
 import pytest
 import redis
 
+from tests.logs.redis_server import RedisServer
 from tests.simulation.redis_data import WrongOrder
 from tests.simulation.redis_model import SCRIPTS as MODEL
 from tests.simulation.redis_model import RedisModel
@@ -23,34 +20,30 @@ LIFETIME = b"1000000"
 NOW_MS = 1_800_000_000_000
 HISTORIES = 200
 CALLS = 60
+KEY_OF = {
+    **dict.fromkeys(["renew", "enlist", "forget", "release", "lease", "lapsed"], b"leases"),
+    **dict.fromkeys(["claim", "find"], b"key"),
+    **dict.fromkeys(["hold", "held"], b"held"),
+    "check": b"check",
+}
+"""Of the scripts whose key is no run."""
+WITH_RECORDS = {"append", "create", "read", "take_over"}
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """A Redis of this test's own, on a free port."""
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no redis-server here: apt-get install redis-server")
-        pytest.skip("there is no redis-server here: apt-get install redis-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        cwd=tmp_path_factory.mktemp("redis"),
-        stdout=subprocess.PIPE,
-    )
-    try:
-        for line in server.stdout:
-            if b"eady to accept connections" in line:
-                break
-        with redis.Redis(port=port) as client:
-            yield {name: client.register_script(text) for name, text in SCRIPTS.items()}
-    finally:
-        server.terminate()
-        server.wait()
-        server.stdout.close()
+    """A connection to a real Redis, of this test's own."""
+    with (
+        RedisServer(tmp_path_factory.mktemp("redis")) as server,
+        redis.Redis(port=server.port) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def scripts(real):
+    """Each script, to be called."""
+    return {name: real.register_script(text) for name, text in SCRIPTS.items()}
 
 
 class Caller:
@@ -75,63 +68,70 @@ class Caller:
         """Return a call: script, keys, arguments."""
         if self.calls and self.random.random() < 0.25:
             return self.one_of(*self.calls[-6:])
+        script = self.one_of(*SCRIPTS, *["append"] * 4, *["create"] * 2)
         run = self.one_of(b"run1", b"run1", b"run2")
-        of_run = [self.prefix + run, self.prefix + b"records:" + run]
         holder = self.one_of(b"h1", b"h2")
-        head = self.model.run("head", of_run[:1], [])
-        end, epoch = (head[1], head[2]) if head[0] == b"ok" else (1, 1)
-        script = self.one_of(*SCRIPTS, "append", "append", "append", "append", "create", "create")
-        match script:
-            case "create":
-                owner = self.one_of(b"", b"=me")
-                token = self.one_of(b"t1", b"t2")
-                given = [b"packed", token, owner, self.one_of(b"", b"=" + holder), b"1.5", LIFETIME]
-            case "append":
-                packed = self.one_of(b"a", b"b", b"\x00\xff")
-                given = [self.near(epoch), self.near(end), self.one_of(b"0", b"1", b"1", b"2")]
-                given += [packed, b"channel", LIFETIME]
-                if self.random.random() < 0.15:
-                    given += [b"2.5", LIFETIME]
-            case "read":
-                given = [self.near(end - 2), self.near(end)]
-            case "take_over":
-                token = self.one_of(b"t1", b"t2", b"t3", b"t4", b"t5", b"t6")
-                given = [self.near(epoch), self.near(epoch), holder, token, LIFETIME]
-            case "cancel":
-                given = [self.one_of(b"user", b"abandoned"), b"cancels", run]
-            case "note_read":
-                given = [b"3.5"]
-            case "claim":
-                before = self.one_of(b"", b"run1", b"run2")
-                given = [run, self.one_of(b"f", b"g"), before, LIFETIME]
-            case "renew":
-                given = [holder, self.one_of(b"5", b"20"), self.now(), LIFETIME]
-            case "enlist":
-                given = [holder, self.now(), LIFETIME]
-            case "forget":
-                given = [holder, self.now(), self.one_of(b"0", b"10")]
-            case "release" | "lease":
-                given = [holder, self.now()]
-            case "lapsed":
-                given = [self.now()]
-            case "hold":
-                given = [LIFETIME, self.one_of(b"", b"run1", b"run2")]
-                given += [run] * self.one_of(0, 1)
-            case _:
-                given = []
-        keys = {"append": 2, "create": 2, "read": 2, "take_over": 2}.get(script, 1)
-        here = of_run[:keys]
-        if script in {"renew", "enlist", "forget", "release", "lease", "lapsed"}:
-            here = [self.prefix + b"leases"]
-        elif script in {"claim", "find", "hold", "held", "check"}:
-            here = [self.prefix + script[:1].encode()]
-            if script in {"claim", "find"}:
-                here = [self.prefix + b"key"]
-            elif script in {"hold", "held"}:
-                here = [self.prefix + b"held"]
-        call = (script, here, given)
+        if script in KEY_OF:
+            keys = [KEY_OF[script]]
+            given = self.beside_a_run(script, run, holder)
+        else:
+            keys = [run, b"records:" + run] if script in WITH_RECORDS else [run]
+            given = self.about_a_run(script, run, holder)
+        call = (script, [self.prefix + key for key in keys], given)
         self.calls.append(call)
         return call
+
+    def about_a_run(self, script, run, holder):
+        """Return the arguments of a script whose key is a run."""
+        head = self.model.run("head", [self.prefix + run], [])
+        end, epoch = (head[1], head[2]) if head[0] == b"ok" else (1, 1)
+        match script:
+            case "create":
+                token = self.one_of(b"t1", b"t2")
+                owner = self.one_of(b"", b"=me")
+                return [b"packed", token, owner, self.one_of(b"", b"=" + holder), b"1.5", LIFETIME]
+            case "append":
+                count, packed = (
+                    self.one_of(b"0", b"1", b"1", b"2"),
+                    self.one_of(b"a", b"b", b"\xff"),
+                )
+                ends = [b"2.5", LIFETIME] if self.random.random() < 0.15 else []
+                given = [self.near(epoch), self.near(end), count, packed, b"channel", LIFETIME]
+                return given + ends
+            case "read":
+                return [self.near(end - 2), self.near(end)]
+            case "take_over":
+                token = self.one_of(b"t1", b"t2", b"t3", b"t4", b"t5", b"t6")
+                return [self.near(epoch), self.near(epoch), holder, token, LIFETIME]
+            case "cancel":
+                return [self.one_of(b"user", b"abandoned"), b"cancels", run]
+            case "note_read":
+                return [b"3.5"]
+            case _:
+                return []
+
+    def beside_a_run(self, script, run, holder):
+        """Return the arguments of a script on leases, what is held, or an idempotency key."""
+        match script:
+            case "claim":
+                before = self.one_of(b"", b"run1", b"run2")
+                return [run, self.one_of(b"f", b"g"), before, LIFETIME]
+            case "renew":
+                return [holder, self.one_of(b"5", b"20"), self.now(), LIFETIME]
+            case "enlist":
+                return [holder, self.now(), LIFETIME]
+            case "forget":
+                return [holder, self.now(), self.one_of(b"0", b"10")]
+            case "release" | "lease":
+                return [holder, self.now()]
+            case "lapsed":
+                return [self.now()]
+            case "check":
+                return [b"channel"]
+            case "hold":
+                return [LIFETIME, self.one_of(b"", b"run1", b"run2"), *[run] * self.one_of(0, 1)]
+            case _:
+                return []
 
 
 def replied(run, keys, arguments):
@@ -142,20 +142,28 @@ def replied(run, keys, arguments):
         return "refused"
 
 
-def test_the_model_replies_as_redis_does(real):
-    """Whatever is called in whatever order, every reply is the same."""
+def test_the_model_does_as_redis_does(real, scripts):
+    """Whatever is called in whatever order: every reply, and every message that is published."""
     seen = set()
+    heard = real.pubsub(ignore_subscribe_messages=True)
+    heard.subscribe("channel", "cancels")
+    assert heard.get_message(timeout=5) is heard.get_message(timeout=5) is None
     for seed in range(HISTORIES):
         model = RedisModel(lambda: NOW_MS)
         caller = Caller(Random(seed), model, b"%d:" % seed)
         for _ in range(CALLS):
             script, keys, arguments = caller.next()
-            expected = replied(real[script], keys, arguments)
+            expected = replied(scripts[script], keys, arguments)
             actual = replied(partial(model.run, script), keys, arguments)
             if script == "held":
                 expected, actual = ([reply[0], sorted(reply[1])] for reply in (expected, actual))
             assert expected == actual, (seed, script, keys, arguments)
             seen.add((script, expected if isinstance(expected, str) else expected[0]))
+        for channel, payload in model.take_published():
+            message = heard.get_message(timeout=5)
+            assert (channel, payload) == (message["channel"], message["data"])
+    assert heard.get_message() is None
+    heard.close()
     # Every word that a script can answer was answered.
     words = {(name, word) for name, word in _words()}
     assert words <= seen, words - seen
@@ -175,10 +183,10 @@ def test_every_script_has_its_model():
     assert set(SCRIPTS) == set(MODEL)
 
 
-def test_time_is_redis_own_where_none_is_given(real):
+def test_time_is_redis_own_where_none_is_given(scripts):
     """An empty `now` means the server's clock, to the millisecond."""
     model = RedisModel(lambda: int(time.time() * 1000))
-    for script in (real["renew"], lambda keys, args: model.run("renew", keys, args)):
+    for script in (scripts["renew"], lambda keys, args: model.run("renew", keys, args)):
         assert [b"new"] == script(keys=[b"own"], args=[b"h", b"1000000", b"", LIFETIME])
         assert [b"held"] == script(keys=[b"own"], args=[b"h", b"1000000", b"", LIFETIME])
 

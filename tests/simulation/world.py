@@ -117,8 +117,8 @@ class World:
         try:
             main = self.loop.create_task(self._main(), name="main", context=self._owner.context)
             self._run(main.done, limit_s=FAULTS_END_S + SETTLES_WITHIN_S, what="P5: never settles")
-            if main.done() and main.exception() is not None:
-                raise main.exception()
+            if main.done():
+                main.result()
             for server in self.servers:
                 process = server.process
                 self.loop.call_soon(process.stop, 0.0, context=process.context)
@@ -150,7 +150,8 @@ class World:
     @property
     def prompt_s(self) -> float:
         """Return how long anything may take while the network works: a few of its slowest ways."""
-        return 0.5 + 50 * self._network.slowness_s
+        slowness_s = max(self._network.slowness_s, self._network.log_slowness_s or 0.0)
+        return 0.5 + 50 * slowness_s
 
     def _next_run_id(self) -> str:
         self._runs += 1

@@ -193,6 +193,18 @@ def test_what_is_no_block_is_a_protocol_error(data):
         decode_payload(data)
 
 
+def test_after_a_take_over_the_id_tells_the_epoch():
+    """In every kind of block; without it, the epoch is the first."""
+    events = [TextDelta("a"), TextDelta("b", 1), UsageReported(USAGE)]
+    blocks = SseDecoder().feed(encode([Record(7, event, 12, 0.0) for event in events]))
+    assert ["7.12"] * 3 == [block.id for block in blocks]
+    assert events == [decode_payload(block.data) for block in blocks]
+    assert ["7"] * 3 == [
+        block.id
+        for block in SseDecoder().feed(encode([Record(7, event, 1, 0.0) for event in events]))
+    ]
+
+
 async def test_p10_a_batch_with_nothing_for_readers_does_not_end_their_stream():
     """What is for writers only has no block, and no empty write stands for the end."""
     log = MemoryLog()

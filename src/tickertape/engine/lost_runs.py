@@ -42,7 +42,7 @@ logger = logging.getLogger("tickertape.engine")
 BATCH: Final = 100
 """Lapsed runs that are asked for at a time."""
 
-UNKNOWN_FOR_S: Final = 60.0
+UNKNOWN_FOR_S: Final = 15.0
 """How long a run that could not be created may still come into being."""
 
 MakeStep: TypeAlias = Callable[[Route, RunStarted, Earlier], Step]
@@ -79,8 +79,8 @@ class LostRuns:
         self._unended: dict[str, _Unended] = {}
 
     def __len__(self) -> int:
-        """Return how many runs this process has yet to end."""
-        return len(self._unended)
+        """Return how many runs this process has written and has yet to end."""
+        return sum(each.ended is not None for each in self._unended.values())
 
     def end_later(self, run_id: str, ended: RunEnded | None = None) -> None:
         """Remember a run that this process may hold, and that it does not write."""
