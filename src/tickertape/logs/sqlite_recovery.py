@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tickertape.core.events import Event
-from tickertape.logs.lost_run import end_lost_run
+from tickertape.core.lost_run import end_lost_run
 from tickertape.logs.packed_append import pack_append, unpack_append
 from tickertape.logs.sqlite_slices import (
     pack_slice,
