@@ -1,4 +1,4 @@
-# The only commands a newcomer needs: run, test, check, bench.
+# The only commands a newcomer needs: run, test, check, bench, chaos.
 # Each sets up what it needs first; .venv can be deleted at any time.
 
 PYTHON ?= python3
@@ -27,6 +27,9 @@ bench: $(READY)
 # Replays one schedule of the simulation, step by step: make simulate SEED=7 LOG=redis
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) --log $(or $(LOG),memory) $(ARGS)
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format .

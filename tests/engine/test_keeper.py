@@ -157,6 +157,27 @@ async def test_a_process_that_drains_takes_over_nothing(processes, provider, req
     assert "completed" == (await end_of(second, kept)).outcome
 
 
+async def test_p5_who_reads_another_process_s_run_is_let_go_when_this_one_stops(
+    processes, provider, request_
+):
+    """With what is there so far; the run goes on, and so does its reader, elsewhere."""
+    first, second = [await processes.start() for _ in range(2)]
+    run_id = await started_run(first, provider, request_, "Hi")
+    async with await second.tail(run_id) as tail:
+        await tail.next()
+        waiting = asyncio.ensure_future(tail.next())
+        await asyncio.sleep(0)
+        await second.drain(0)
+        assert () == await waiting
+        assert tail.is_over
+    assert not (await first.head(run_id)).is_closed
+    async with await second.tail(run_id) as late:
+        assert await late.next()
+        assert () == await late.next()
+    provider.stream.finish()
+    await end_of(first, run_id)
+
+
 async def test_a_log_that_fails_is_told_once(processes, log, caplog):
     """And that it works again, once."""
     renew = log.renew

@@ -119,6 +119,20 @@ async def test_closing_ends_a_waiting_pull(log):
     assert tail.is_over
 
 
+async def test_a_tail_that_finishes_returns_what_is_there_and_waits_for_no_more(log):
+    """However much there is to read: its reader goes on from there in another process."""
+    await log.append("r", [TextDelta("x")] * (READ_LIMIT + 1), epoch=1)
+    behind, waiting = Tail(log, "r"), Tail(log, "r", after=Cursor(READ_LIMIT + 1))
+    pulled = asyncio.ensure_future(waiting.next())
+    await asyncio.sleep(0)
+    behind.finish()
+    waiting.finish()
+    seen = await everything(behind)
+    assert READ_LIMIT + 1 == sum(len(e.text) for _, e in seen if isinstance(e, TextDelta))
+    assert () == await pulled
+    assert waiting.is_over
+
+
 async def test_a_cursor_from_the_future_is_an_error(log):
     """A reader can't have seen what was never written."""
     head = await log.head("r")

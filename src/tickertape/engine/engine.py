@@ -105,6 +105,8 @@ class Engine:
         self._starting = 0
         holder = make_holder()
         self._readers = Readers(max_subscribers)
+        self._tails: set[Tail] = set()
+        self._has_drained = False
         self._running = RunningRuns(
             log,
             abandon_after_s=abandon_after_s,
@@ -190,10 +192,14 @@ class Engine:
         await check_cursor(self.log, await self.head(run_id, owner=owner), after)
         self._readers.enter(run_id)
         try:
-            return self._tail(run_id, after=after, left=lambda: self._readers.leave(run_id))
+            tail = self._tail(run_id, after=after, left=lambda: self._leave(run_id, tail))
         except BaseException:
             self._readers.leave(run_id)
             raise
+        self._tails.add(tail)
+        if self._has_drained:
+            tail.finish()
+        return tail
 
     def require_place_for_reader(self) -> None:
         """Return if `tail` has room for another subscriber.
@@ -263,6 +269,10 @@ class Engine:
         self.end_runs()
         await self._running.finish(END_TIMEOUT_S)
         await self._running.give_up()
+        # What is left are runs of other processes: their readers go on there.
+        self._has_drained = True
+        for tail in self._tails:
+            tail.finish()
 
     def end_runs(self) -> None:
         """Cancel every run of this process (`shutdown`) and take no more."""
@@ -326,6 +336,10 @@ class Engine:
 
     def _end_soon(self, run_id: str, ended: RunEnded | None) -> None:
         self._keeper.end_soon(run_id, ended)
+
+    def _leave(self, run_id: str, tail: Tail) -> None:
+        self._readers.leave(run_id)
+        self._tails.discard(tail)
 
     def _stop_taking(self) -> None:
         self.is_draining = True

@@ -53,6 +53,7 @@ class Tail:
         self._loop = asyncio.get_running_loop()
         self._left = left
         self._has_left = False
+        self._is_finishing = False
         self._is_behind = True
         self._waiter: asyncio.Future[None] | None = None
         self._returned_at_s = self._loop.time()
@@ -94,6 +95,8 @@ class Tail:
                     self.close()
                 if records:
                     break
+            elif self._is_finishing:
+                self.close()
             else:
                 self._waiter = self._loop.create_future()
                 try:
@@ -104,6 +107,11 @@ class Tail:
                     break
         self._returned_at_s = self._loop.time()
         return records
+
+    def finish(self) -> None:
+        """Be over as soon as what is there now was returned, though the run may go on."""
+        self._is_finishing = True
+        self._wake()
 
     def close(self) -> None:
         """Leave. A waiting `next` returns at once. Safe to repeat."""

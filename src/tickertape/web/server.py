@@ -42,7 +42,7 @@ def run_server(
         "",
         access_log=False,
         log_level="warning",
-        # All runs have ended by then; what is left are readers that don't read.
+        # The engine has let all readers go by then; what is left are those that don't read.
         timeout_graceful_shutdown=2,
     )
     # A feed that breaks off ends so that its reader resumes; we have said why, once.
