@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.losing_log import LosingLog
 from tickertape.core.deadlines import Deadlines
 from tickertape.core.errors import (
     Busy,
@@ -20,6 +21,7 @@ from tickertape.core.request import ChatRequest, Message
 from tickertape.engine.engine import Engine
 from tickertape.logs.memory import MemoryLog
 from tickertape.providers.base import Route
+from tickertape.testing.log_probes import ENDED, started
 from tickertape.testing.scripted import ScriptedProvider
 
 pytestmark = pytest.mark.virtual_time
@@ -253,3 +255,17 @@ async def test_a_run_is_kept_and_then_trimmed(request_, provider):
         await engine.start([Route(provider, "m")], request_)
         with pytest.raises(RunTrimmed):
             await engine.tail(run_id)
+
+
+async def test_p4_a_cancel_waits_for_the_end_though_the_log_lost_records_meanwhile():
+    """It wants the end, whichever history that has; nobody is told of text it never asked for."""
+    log = LosingLog(now=asyncio.get_running_loop().time)
+    async with Engine(log) as engine:
+        await log.create(started("r"))
+        await log.append("r", [TextDelta("lost")], epoch=1)
+        cancelling = asyncio.ensure_future(engine.cancel("r"))
+        while (await log.head("r")).cancel_requested_by is None:
+            await asyncio.sleep(0)
+        log.lose("r", end_offset=1)
+        await log.replace("r", [ENDED])
+        assert ENDED == (await cancelling).state.ended

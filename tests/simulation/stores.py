@@ -98,7 +98,7 @@ class RedisStore:
         """See `Store.open_log`; records bear the process's time, leases are on Redis's."""
         port = SimulatedPort(self.server, owner, self._network, self._trace)
         # Not `now=`, which would count for the leases, too.
-        with patch("tickertape.logs.redis.time", SimpleNamespace(time=now)):
+        with patch("tickertape.logs.redis.log.time", SimpleNamespace(time=now)):
             log = RedisLog(
                 "",
                 prefix=_PREFIX,

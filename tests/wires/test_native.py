@@ -163,6 +163,24 @@ def test_the_end_is_followed_by_done_without_an_id():
     assert "[DONE]" == events[1].data
 
 
+def test_a_record_that_many_read_is_encoded_once():
+    """The readers of one run ask for the same record in turn, and get the same bytes."""
+    record = Record(3, TextDelta("once"), 1, 0.0)
+    assert encode([record]) is encode([record])
+
+
+@pytest.mark.parametrize(
+    "other", [Record(3, TextDelta("two"), 1, 0.0), Record(4, TextDelta("one"), 1, 0.0)]
+)
+def test_another_record_has_its_own_block(other):
+    """Be it at the same place in another run, or of the same text."""
+    one = Record(3, TextDelta("one"), 1, 0.0)
+    assert b'id: 3\ndata: {"content":"one"}\n\n' == encode([one])
+    text = f'id: {other.offset}\ndata: {{"content":"{other.event.text}"}}\n\n'
+    assert text.encode() == encode([other])
+    assert b'id: 3\ndata: {"content":"one"}\n\n' == encode([one])
+
+
 def test_a_batch_is_one_write():
     """Records become blocks, in order, in one piece."""
     records = [Record(1, TextDelta("a"), 1, 0.0), Record(4, TextDelta("b", 1), 1, 0.0)]

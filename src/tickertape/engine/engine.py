@@ -25,6 +25,7 @@ from tickertape.core.errors import (
     Busy,
     Draining,
     LogUnavailable,
+    RecordsLost,
     UnknownRun,
 )
 from tickertape.core.events import CancelledBy, RunEnded, RunStarted
@@ -248,10 +249,15 @@ class Engine:
             UnknownRun: there is none, or it is not the owner's. RunTrimmed.
         """
         await self.head(run_id, owner=owner)
-        async with self._tail(run_id) as tail:
-            await self.log.request_cancel(run_id, by)
-            while not tail.is_over:
-                await tail.next()
+        while True:
+            try:
+                async with self._tail(run_id) as tail:
+                    await self.log.request_cancel(run_id, by)
+                    while not tail.is_over:
+                        await tail.next()
+            except RecordsLost:
+                continue  # only the end matters here: wait for the one that there will be
+            break
         if running := self._running.get(run_id):
             # Its place is free when the caller goes on, not a moment later.
             await asyncio.wait([running.task])
