@@ -13,6 +13,7 @@ from typing import Final
 from tests.simulation.provider import Opening
 from tests.simulation.readers import Reading
 from tests.simulation.world import Cancel, World
+from tickertape.client.http import CursorRefused
 from tickertape.core.cursor import parse_cursor
 from tickertape.core.errors import RecordsLost, UnknownRun
 from tickertape.core.events import (
@@ -302,7 +303,9 @@ def _must_be_the_logs(world: World, reading: Reading) -> bool:
 
 
 def _was_told_of_loss(world: World, reading: Reading) -> bool:
-    return world.schedule.forgets and isinstance(reading.error, RecordsLost | UnknownRun)
+    return world.schedule.forgets and isinstance(
+        reading.error, RecordsLost | UnknownRun | CursorRefused
+    )
 
 
 def _p7_started_once(world: World, runs: list[Run]) -> Iterator[str]:
@@ -320,8 +323,8 @@ def _p7_started_once(world: World, runs: list[Run]) -> Iterator[str]:
 def _of_cancel(world: World, cancel: Cancel) -> Iterator[str]:
     if cancel.error is not None and not world.schedule.forgets:
         yield f"P4: it was refused: {type(cancel.error).__name__}: {cancel.error}"
-    if cancel.acknowledged_at_s is None:
-        return
+    if cancel.acknowledged_at_s is None or world.schedule.forgets:
+        return  # where the key is forgotten, the same start becomes another run
     for opening in world.provider.openings:
         if opening.name != cancel.start:
             continue
