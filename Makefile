@@ -1,4 +1,4 @@
-# The only commands a newcomer needs: run, test, check, bench, chaos.
+# The only commands a newcomer needs: run, test, check, bench. The others are for whoever looks closer.
 # Each sets up what it needs first; .venv can be deleted at any time.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench simulate format clean
+.PHONY: run test check bench simulate chaos format clean
 
 run: $(READY)
 	$(BIN)/tickertape serve $(ARGS)
