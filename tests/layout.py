@@ -22,6 +22,7 @@ TESTED_BY = {
     "core/record.py": "logs/test_memory.py",
     "core/request.py": "web/test_routes.py",
     "engine/identity.py": "engine/test_engine.py",
+    "engine/snapshot.py": "engine/test_engine.py",
     "logs/redis/calls.py": "logs/redis/test_failures.py",
     "logs/redis/connection.py": "logs/redis/test_failures.py",
     "logs/redis/ear.py": "logs/redis/test_failures.py",

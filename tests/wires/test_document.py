@@ -18,7 +18,7 @@ from tickertape.core.events import (
     UsageReported,
 )
 from tickertape.core.run_state import RunState
-from tickertape.engine.engine import Snapshot
+from tickertape.engine.snapshot import Snapshot
 from tickertape.wires.document import encode_document
 
 

@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -30,15 +29,15 @@ from tickertape.core.errors import (
 )
 from tickertape.core.events import CancelledBy, RunEnded, RunStarted
 from tickertape.core.request import Request
-from tickertape.core.run_state import RunState
 from tickertape.engine.identity import new_holder, new_run_id
 from tickertape.engine.keeper import Keeper
 from tickertape.engine.lost_runs import LostRuns
 from tickertape.engine.readers import Readers
 from tickertape.engine.reattachment import NO_REQUEST
 from tickertape.engine.running import END_TIMEOUT_S, RunningRuns
+from tickertape.engine.snapshot import Snapshot, take_snapshot
 from tickertape.engine.step import Earlier, Step
-from tickertape.engine.tail import READ_LIMIT, Tail, check_cursor, read_on
+from tickertape.engine.tail import Tail, check_cursor
 from tickertape.logs.base import Created, EventLog, RunHead
 from tickertape.providers.base import Route
 
@@ -50,14 +49,6 @@ DRAINING_RETRY_AFTER_S: Final = 5.0
 
 def _nowhere(_provider: str, _model: str) -> Route | None:
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A run as it stands: what its events fold to, and the cursor to go on from."""
-
-    state: RunState
-    cursor: Cursor
 
 
 class Engine:
@@ -230,15 +221,7 @@ class Engine:
         """
         await self.head(run_id, owner=owner)
         self._readers.note(run_id)
-        state = RunState()
-        cursor = AT_BEGINNING
-        while True:
-            part = await read_on(self.log, run_id, after=cursor)
-            for record in part.records:
-                state.apply(record.event)
-                cursor = Cursor(record.offset, record.epoch)
-            if len(part.records) < READ_LIMIT:
-                return Snapshot(state, cursor)
+        return await take_snapshot(self.log, run_id)
 
     async def cancel(
         self, run_id: str, *, by: CancelledBy = "user", owner: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tickertape.core.run_state import Choice
-from tickertape.engine.engine import Snapshot
+from tickertape.engine.snapshot import Snapshot
 from tickertape.wires.native import attempt_payload, end_payload
 
 
