@@ -73,7 +73,7 @@ async def append_words(log, count, *, first=0):
 
 def cut_at_next_answer(log, *, passed=0):
     """Let the next answer be lost with its connection, which is returned; or a later one."""
-    link = log._port._link
+    link = log._port._node._link
     heard = link._heard
     numbers = itertools.count()
 
@@ -130,7 +130,7 @@ async def test_p1_a_repeated_append_is_stored_once(server):
         await log.create(started("r"))
         link = cut_at_next_answer(log)
         assert 2 == await log.append("r", [TextDelta("once")], epoch=1)
-        assert log._port._link is not link
+        assert log._port._node._link is not link
         assert 3 == await log.append("r", [ENDED], epoch=1)
         assert "once" == text_of(await read_all(log, "r"))
 
