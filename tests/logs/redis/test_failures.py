@@ -349,6 +349,19 @@ async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):
             assert "b" == text_of(await rest_of(tail))
 
 
+async def test_p1_a_take_over_that_was_lost_shares_its_epoch_with_no_other(server):
+    """Redis has the run as it was before, and somebody who knows of nothing takes it over."""
+    epochs = []
+    for holder, number in (("b", 0.1), ("c", 0.2)):
+        async with RedisLog(server.url, random=lambda number=number: number) as log:
+            if not epochs:
+                await log.create(started("r"), holder="a")
+                before = server.command("DUMP", log._keys.run("r")[0]).split(b"\r\n", 1)[1][:-2]
+            epochs.append(await log.take_over("r", holder=holder, epoch=1))
+        server.command("RESTORE", log._keys.run("r")[0], 0, before, "REPLACE")
+    assert len({1, *epochs}) == 3
+
+
 async def test_a_writer_that_may_have_been_taken_over_hears_the_run(server):
     """Its lease had run out: it does not trust that it alone writes."""
     async with quick_log(server) as first, quick_log(server) as second:
