@@ -26,6 +26,7 @@ TESTED_BY = {
     "logs/redis/commands.py": "logs/redis/test_failures.py",
     "logs/redis/connection.py": "logs/redis/test_failures.py",
     "logs/redis/ear.py": "logs/redis/test_failures.py",
+    "logs/redis/ears.py": "logs/redis/test_cluster.py",
     "logs/redis/errors.py": "logs/redis/test_opening.py",
     "logs/redis/head.py": "logs/redis/test_keeping.py",
     "logs/redis/hearing.py": "logs/redis/test_failures.py",

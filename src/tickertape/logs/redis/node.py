@@ -54,6 +54,11 @@ class RedisNode:
         """Tell whether there is a connection, as far as we know."""
         return self._link is not None
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no call waits for its answer."""
+        return not self._sent and not self._waiting
+
     async def connect(self) -> None:
         """Connect before the first call.
 
