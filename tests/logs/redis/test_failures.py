@@ -349,6 +349,40 @@ async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):
             assert "b" == text_of(await rest_of(tail))
 
 
+async def test_p6_a_comparison_that_is_late_changes_nothing(server):
+    """Another one has begun since, and is done: the reader is told of what comes."""
+    async with writer_and_reader(server) as (writer, tail):
+        hearing, do = tail._log._hearing, tail._log._calls.do
+        run = hearing.get("r")
+        while not run.is_live:
+            await asyncio.sleep(0)
+        gates = [asyncio.Event(), asyncio.Event()]
+        asked = []
+
+        async def hold(*call):
+            asked.append(gates[len(asked)])
+            gate = asked[-1]
+            reply = await do(*call)
+            await gate.wait()
+            return reply
+
+        tail._log._calls.do = hold
+        gates[1].set()
+        for number in (1, 2):
+            hearing.lost()
+            hearing.subscribed(run.tape)
+            while len(asked) < number:
+                await asyncio.sleep(0)
+        while not run.is_live:
+            await asyncio.sleep(0)
+        del tail._log._calls.do
+        gates[0].set()
+        await asyncio.gather(*hearing._tasks)
+        assert run.is_live
+        await writer.append("r", [TextDelta("a"), ENDED], epoch=1)
+        assert "a" == text_of(await rest_of(tail))
+
+
 async def test_p1_a_take_over_that_was_lost_shares_its_epoch_with_no_other(server):
     """Redis has the run as it was before, and somebody who knows of nothing takes it over."""
     epochs = []
