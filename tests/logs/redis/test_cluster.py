@@ -140,8 +140,8 @@ async def test_readers_hear_runs_of_every_node(cluster):
             assert expected == await reading
 
 
-def migrate(cluster, slot, source, target):
-    """Move a slot and its keys, and tell every node."""
+def begin_to_migrate(cluster, slot, source, target):
+    """Move a slot's keys."""
     source_name, target_name = (cluster.name_of(node) for node in (source, target))
     assert target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source_name).startswith(b"+OK")
     assert source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target_name).startswith(b"+OK")
@@ -149,9 +149,29 @@ def migrate(cluster, slot, source, target):
     for key in keys:
         moved = source.command("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
         assert moved.startswith(b"+OK"), moved
-    for node in (target, source, *cluster.nodes):
-        assert node.command("CLUSTER", "SETSLOT", slot, "NODE", target_name).startswith(b"+OK")
     assert keys
+
+
+def migrate(cluster, slot, source, target):
+    """Move a slot and its keys, and tell every node."""
+    begin_to_migrate(cluster, slot, source, target)
+    name = cluster.name_of(target)
+    for node in (target, source, *cluster.nodes):
+        assert node.command("CLUSTER", "SETSLOT", slot, "NODE", name).startswith(b"+OK")
+
+
+async def test_a_run_whose_slot_is_on_its_way_is_written_and_read(own_cluster):
+    """Its keys have gone to a node that does not own the slot yet."""
+    async with two_logs(own_cluster, retry_for_s=0.5) as (writer, reader, prefix):
+        run_id = next(runs_of(0, prefix))
+        slot = key_slot(RedisKeys(prefix).run(run_id)[0])
+        await writer.create(started(run_id))
+        nodes = own_cluster.nodes[:2]
+        await asyncio.to_thread(begin_to_migrate, own_cluster, slot, *nodes)
+        expected = await append_words(writer, run_id, 20)
+        assert expected == text_of(await read_all(reader, run_id))
+        await writer.append(run_id, [ENDED], epoch=1)
+        assert (await reader.head(run_id)).is_closed
 
 
 async def test_p1_a_slot_that_moves_loses_and_doubles_nothing(cluster):
