@@ -127,8 +127,8 @@ async def test_p2_fencing_is_looked_for_again_where_the_log_did_not_answer(
     assert provider.stream.is_closed
 
 
-async def test_leaving_is_bounded_whatever_the_log_does(processes, log, provider, request_):
-    """A log that answers nothing any more keeps no process from ending."""
+async def test_leaving_is_bounded_whatever_the_log_does(processes, log, provider, request_, caplog):
+    """A log that answers nothing any more keeps no process from ending; it is told."""
     engine = await processes.start()
     await started_run(engine, provider, request_, "Hi")
 
@@ -140,6 +140,7 @@ async def test_leaving_is_bounded_whatever_the_log_does(processes, log, provider
     await engine.__aexit__(None, None, None)
     assert now_s() <= began_at_s + 5
     assert provider.stream.is_closed
+    assert "runs out by itself: no answer within 1 s" in caplog.text
 
 
 async def test_a_process_that_drains_takes_over_nothing(processes, provider, request_):

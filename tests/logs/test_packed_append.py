@@ -10,7 +10,12 @@ from tests.strategies import events, unknowns
 from tickertape.core.errors import ProtocolError
 from tickertape.core.events import TextDelta, UnknownEvent
 from tickertape.core.record import Record
-from tickertape.logs.packed_append import pack_append, unpack_append, unpack_records
+from tickertape.logs.packed_append import (
+    pack_append,
+    unpack_append,
+    unpack_appends,
+    unpack_records,
+)
 
 appended = st.lists(events | unknowns, min_size=1, max_size=5)
 
@@ -25,6 +30,19 @@ def test_an_append_comes_back(epoch, appended_at, events, first_offset):
         for number, event in enumerate(events)
     ]
     assert expected == unpack_records(packed, first_offset=first_offset)
+
+
+@given(st.lists(appended, min_size=1, max_size=5), st.integers(0, 1000))
+def test_appends_that_follow_each_other_come_back(appends, first_offset):
+    """In one go, the same as one by one."""
+    packed = [
+        pack_append(events, epoch=number, appended_at=number / 3)
+        for number, events in enumerate(appends, 1)
+    ]
+    expected = []
+    for append in packed:
+        expected += unpack_records(append, first_offset=first_offset + len(expected))
+    assert expected == unpack_appends(packed, first_offset=first_offset)
 
 
 @pytest.mark.parametrize("json", [b"{", b'"text"', b"{}", b'{"type":"new"}}'])

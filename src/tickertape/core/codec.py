@@ -8,7 +8,7 @@ somebody's stored runs. An unknown event decodes to `UnknownEvent`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Union
+from typing import Any, Final, Union
 
 import msgspec
 
@@ -43,7 +43,10 @@ _KNOWN: Final = (
     RunEnded,
 )
 _encoder: Final = msgspec.json.Encoder()
-_decoder: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Union[_KNOWN])
+KNOWN_EVENT: Final[Any] = Union[_KNOWN]
+"""A type, for whoever decodes many at once; what is none of these is for `decode_event`."""
+
+_decoder: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(KNOWN_EVENT)
 # msgspec lets two of Python's errors through: for invalid UTF-8, and for nesting too deep.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

@@ -113,7 +113,8 @@ class Keeper:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._log.release(self.holder)
         except (LogError, TimeoutError) as error:
-            logger.warning("the lease could not be released, and runs out by itself: %s", error)
+            reason = str(error) or f"no answer within {LEAVE_TIMEOUT_S:g} s"
+            logger.warning("the lease could not be released, and runs out by itself: %s", reason)
 
     async def _keep(self) -> None:
         while True:

@@ -73,7 +73,7 @@ async def append_words(log, count, *, first=0):
 
 def cut_at_next_answer(log, *, passed=0):
     """Let the next answer be lost with its connection, which is returned; or a later one."""
-    link = log._port._link
+    link = log._port._node._link
     heard = link._heard
     numbers = itertools.count()
 
@@ -130,7 +130,7 @@ async def test_p1_a_repeated_append_is_stored_once(server):
         await log.create(started("r"))
         link = cut_at_next_answer(log)
         assert 2 == await log.append("r", [TextDelta("once")], epoch=1)
-        assert log._port._link is not link
+        assert log._port._node._link is not link
         assert 3 == await log.append("r", [ENDED], epoch=1)
         assert "once" == text_of(await read_all(log, "r"))
 
@@ -347,6 +347,53 @@ async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):
                 await first.append("r", [TextDelta("late")], epoch=1)
             await second.append("r", [TextDelta("b"), ENDED], epoch=epoch)
             assert "b" == text_of(await rest_of(tail))
+
+
+async def test_p6_a_comparison_that_is_late_changes_nothing(server):
+    """Another one has begun since, and is done: the reader is told of what comes."""
+    async with writer_and_reader(server) as (writer, tail):
+        hearing, do = tail._log._hearing, tail._log._calls.do
+        run = hearing.get("r")
+        while not run.is_live:
+            await asyncio.sleep(0)
+        gates = [asyncio.Event(), asyncio.Event()]
+        asked = []
+
+        async def hold(*call):
+            asked.append(gates[len(asked)])
+            gate = asked[-1]
+            reply = await do(*call)
+            await gate.wait()
+            return reply
+
+        tail._log._calls.do = hold
+        gates[1].set()
+        for number in (1, 2):
+            hearing.lost()
+            hearing.subscribed(run.tape)
+            while len(asked) < number:
+                await asyncio.sleep(0)
+        while not run.is_live:
+            await asyncio.sleep(0)
+        del tail._log._calls.do
+        gates[0].set()
+        await asyncio.gather(*hearing._tasks)
+        assert run.is_live
+        await writer.append("r", [TextDelta("a"), ENDED], epoch=1)
+        assert "a" == text_of(await rest_of(tail))
+
+
+async def test_p1_a_take_over_that_was_lost_shares_its_epoch_with_no_other(server):
+    """Redis has the run as it was before, and somebody who knows of nothing takes it over."""
+    epochs = []
+    for holder, number in (("b", 0.1), ("c", 0.2)):
+        async with RedisLog(server.url, random=lambda number=number: number) as log:
+            if not epochs:
+                await log.create(started("r"), holder="a")
+                before = server.command("DUMP", log._keys.run("r")[0]).split(b"\r\n", 1)[1][:-2]
+            epochs.append(await log.take_over("r", holder=holder, epoch=1))
+        server.command("RESTORE", log._keys.run("r")[0], 0, before, "REPLACE")
+    assert len({1, *epochs}) == 3
 
 
 async def test_a_writer_that_may_have_been_taken_over_hears_the_run(server):

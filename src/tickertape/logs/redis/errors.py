@@ -25,15 +25,18 @@ _REMEDIES: Final = {
     "LOADING": "it is still loading its data: try again when it is done",
     "MASTERDOWN": "it is a replica without its primary: name the primary",
     "BUSY": "a script of somebody's keeps it busy: end it with SCRIPT KILL",
-    "MOVED": "it is one node of a cluster, which serves other keys: name a proxy that serves all",
-    "ASK": "it is one node of a cluster, which serves other keys: name a proxy that serves all",
+    "MOVED": "its cluster's nodes send us to and fro: look at the cluster",
+    "ASK": "its cluster's nodes send us to and fro: look at the cluster",
     "CLUSTERDOWN": "its cluster does not serve all keys: look at the cluster",
 }
 
 TRANSIENT: Final = frozenset(
-    {"LOADING", "READONLY", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"}
+    {
+        *("LOADING", "READONLY", "BUSY", "MASTERDOWN", "NOREPLICAS"),
+        *("CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"),
+    }
 )
-"""What passes by itself: a restart, a failover, somebody else's script."""
+"""What passes by itself: a restart, a failover, a moved slot, somebody else's script."""
 
 
 def unavailable(error: PortLost | PortRefused, place: str) -> LogUnavailable:

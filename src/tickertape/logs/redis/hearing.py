@@ -20,7 +20,7 @@ from tickertape.core.events import CancelledBy
 from tickertape.logs.base import LapsedRun
 from tickertape.logs.redis.calls import RedisCalls
 from tickertape.logs.redis.entries import unpack_entries, unpack_message
-from tickertape.logs.redis.head import RedisHeads, seconds
+from tickertape.logs.redis.head import RedisHeads, StoredHead, seconds
 from tickertape.logs.redis.keys import RedisKeys
 from tickertape.logs.redis.port import RedisPort
 from tickertape.logs.redis.recent import KEPT_RECORDS, RecentRun
@@ -29,6 +29,8 @@ logger = logging.getLogger("tickertape.logs")
 
 ENDED_RUNS: Final = 1024
 """How many of the runs that were ended here are looked at when Redis was away."""
+CATCH_UP_AGAIN_S: Final = 1.0
+"""How long a run waits until it is compared again, after that has failed for good."""
 IDLE_RUNS: Final = 64
 """How many runs are remembered that nobody here writes or watches any more."""
 
@@ -78,6 +80,7 @@ class RedisHearing:
         is_wanted = bool(run.wakes) and not is_written and run.closed_at is None
         if is_wanted != run.is_subscribed:
             run.is_subscribed = is_wanted
+            run.catching = None
             if is_wanted:
                 run.is_live = False
                 self._port.subscribe(run.tape)
@@ -132,16 +135,18 @@ class RedisHearing:
             return
         run = self._runs.get(self._keys.run_of(channel))
         if run is not None and run.is_subscribed:
-            self.start(self._catch_up(run), name=f"redis: catch up {run.run_id}")
+            run.catching = turn = object()
+            self.start(self._catch_up(run, turn), name=f"redis: catch up {run.run_id}")
 
     def lost(self) -> None:
         """See `PortListener.lost`."""
         self._losses += 1
         for run in self._runs.values():
-            if run.writer is None:
+            if run.writer is None or not run.writer.is_certain:
                 # Of one that has ended, too: Redis may come back without its end.
                 run.is_live = False
                 run.early.clear()
+                run.catching = None
         if self._lost_timer is None:
             loop = asyncio.get_running_loop()
             self._lost_timer = loop.call_later(self._calls.retry_for_s, self._wake_unheard)
@@ -205,48 +210,63 @@ class RedisHearing:
         if run.closed_at is not None:
             self.update(run)
 
-    async def _catch_up(self, run: RecentRun) -> None:
-        """Compare what is known with what Redis has, and go on from there."""
-        losses = self._losses
-        try:
-            if run.end_offset:
-                await self._compare(run)
-            elif stored := await self._heads.get(run.run_id):
-                run.begin(stored.head.end_offset)
-                run.epoch = max(run.epoch, stored.head.epoch)
-                run.closed_at = stored.closed_at
-        except LogError as error:
-            # Who reads now is told.
-            logger.info("run %s: %s", run.run_id, error)
-        else:
-            is_heard = run.is_subscribed and losses == self._losses
-            run.is_live = is_heard or run.closed_at is not None
+    async def _catch_up(self, run: RecentRun, turn: object) -> None:
+        """Compare what is known with what Redis has, and go on from there.
+
+        Not if the run is heard no more, or anew, when Redis has answered.
+        """
+        while run.catching is turn:
+            try:
+                compare = await self._ask(run)
+            except LogError as error:
+                # Who reads now is told.
+                logger.info("run %s: %s", run.run_id, error)
+                run.wake()
+                await asyncio.sleep(CATCH_UP_AGAIN_S)
+                continue
+            if run.catching is not turn:
+                break
+            run.catching = None
+            compare()
+            run.is_live = True
             while run.early:
                 self._take(run, *run.early.popleft())
             self.update(run)
-        run.wake()
+            run.wake()
 
-    async def _compare(self, run: RecentRun) -> None:
+    async def _ask(self, run: RecentRun) -> Callable[[], None]:
+        """Ask Redis what it has of the run; return what is then to be done with the answer."""
         known = run.end_offset
+        if not known:
+            stored = await self._heads.get(run.run_id)
+            return lambda: self._begin(run, stored)
         first = run.first_offset if run.records else known - 1
-        word, *stored = await self._calls.do(
+        _, *found = await self._calls.do(
             "read", run.keys, [b"%d" % first, b"%d" % (known + KEPT_RECORDS)]
         )
-        if word == b"unknown":
-            run.lose(0)
-            return
-        end_offset, epoch, closed_at, entries = stored
-        run.epoch = max(run.epoch, epoch)
-        if end_offset < known:
-            logger.warning("run %s: Redis has lost records that it had", run.run_id)
-            run.lose(end_offset)
-            return
-        for records, size in unpack_entries(entries):
-            if records[-1].offset >= run.end_offset or not run.take(records, size):
-                self._take(run, records, size)
-        if run.end_offset < end_offset:
-            run.begin(end_offset)
-        run.closed_at = seconds(closed_at)
+        end_offset, epoch, closed_at, entries = found or (0, 0, None, [])
+        appends = list(unpack_entries(entries))
+
+        def compare() -> None:
+            run.epoch = max(run.epoch, epoch)
+            if end_offset < known:
+                logger.warning("run %s: Redis has lost records that it had", run.run_id)
+                run.lose(end_offset)
+                return
+            for records, size in appends:
+                if records[-1].offset >= run.end_offset or not run.take(records, size):
+                    self._take(run, records, size)
+            if run.end_offset < end_offset:
+                run.begin(end_offset)
+            run.closed_at = seconds(closed_at)
+
+        return compare
+
+    def _begin(self, run: RecentRun, stored: StoredHead | None) -> None:
+        if stored is not None:
+            run.begin(stored.head.end_offset)
+            run.epoch = max(run.epoch, stored.head.epoch)
+            run.closed_at = stored.closed_at
 
     async def _ask_for_cancels(self) -> None:
         """Learn of the requests that were made while nothing was heard."""

@@ -1,7 +1,8 @@
 """How the Redis log's keys and channels are named: all begin with its prefix.
 
 What belongs to one run has the run's id in braces, which puts it into one hash slot
-of a cluster; so has what belongs to one idempotency key, and to one holder.
+of a cluster, its channel included; so has what belongs to one idempotency key, and to
+one holder.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ class RedisKeys:
 
     def tape(self, run_id: str) -> bytes:
         """Return the channel of a run's appends."""
-        return self._tape + run_id.encode()
+        return b"%b{%b}" % (self._tape, run_id.encode())
 
     def run_of(self, tape: bytes) -> str:
         """Return the run whose channel it is."""
-        return tape[len(self._tape) :].decode()
+        return tape[len(self._tape) + 1 : -1].decode()
 
     def idempotency(self, key: str, owner: str | None) -> bytes:
         """Return the key of an owner's idempotency key, which does not tell them."""

@@ -1,8 +1,9 @@
 """One connection to Redis: bytes out, replies in. The one file that imports redis-py and hiredis.
 
-redis-py reads the URL, as its users know it, and makes the TLS context. The replies
-are parsed by hiredis straight from the socket, and handed on in the same pass of the
-event loop: redis-py's own commands would cost each append several times as much.
+redis-py reads the URL, as its users know it, makes the TLS context, and knows which
+slot a key is in. The replies are parsed by hiredis straight from the socket, and handed
+on in the same pass of the event loop: redis-py's own commands would cost each append
+several times as much.
 Knows no script, and no channel.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
@@ -20,6 +21,7 @@ from tickertape.logs.redis.port import PortLost, PortRefused
 try:
     import hiredis
     from redis.asyncio.connection import RedisSSLContext, UnixDomainSocketConnection, parse_url
+    from redis.crc import key_slot as slot_of
 except ImportError as error:
     raise MissingExtra("redis", needed_for="a log in Redis") from error
 
@@ -28,6 +30,8 @@ RedisError: Final = hiredis.ReplyError
 
 Command: TypeAlias = tuple[bytes | str | int, ...]
 pack: Final = cast("Callable[[Command], bytes]", hiredis.pack_command)
+key_slot: Final = cast("Callable[[bytes], int]", slot_of)
+"""Which of a cluster's slots a key is in, by the name or by what is in braces in it."""
 
 _TLS_DEFAULTS: Final[dict[str, Any]] = {"cert_reqs": "required", "check_hostname": True}
 
@@ -42,7 +46,7 @@ class Address:
     port: int
     path: str | None
     tls: ssl.SSLContext | None
-    greeting: Sequence[Command]
+    greeting: tuple[Command, ...]
     """What must be said first: signing in, and which database."""
 
 
@@ -83,7 +87,7 @@ def read_url(url: str) -> Address:
             f"the URL of Redis at {place} has an option {min(options)!r} that is not known here: "
             "take it out"
         )
-    return Address(place, host, port, path, tls, greeting)
+    return Address(place, host, port, path, tls, tuple(greeting))
 
 
 def _tls(options: dict[str, Any], place: str) -> ssl.SSLContext:

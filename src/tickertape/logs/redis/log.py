@@ -114,6 +114,7 @@ class RedisLog:
             self._leases,
             self._lifetimes,
             now=clock,
+            random=random,
             make_token=make_token,
         )
         self._starts = RedisStarts(

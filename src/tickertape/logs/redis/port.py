@@ -1,8 +1,9 @@
 """What the Redis log asks of a connection to Redis, and nothing else of it.
 
 Everything the log does to the data is a *named script*: a file in `scripts/`,
-which opens with its keys, arguments and replies. Redis runs a script in one step,
-and all keys of a call are in one hash slot. Beside that there are channels, which
+which opens with its keys, arguments and replies; but for `read`, of which the same
+stands in `commands`. Redis runs each in one step, and all keys of a call are in one
+hash slot. Beside that there are channels, which
 Redis forgets messages of, as a connection may.
 
 `connection` is the real one. A model of it in memory can take its place.

@@ -43,6 +43,7 @@ class RecentRun:
 
     __slots__ = (
         "_deceived",
+        "catching",
         "closed_at",
         "early",
         "end_offset",
@@ -76,6 +77,8 @@ class RecentRun:
         self.is_live = False
         """Whatever is appended comes here: a reader that has all there is may wait."""
         self.is_subscribed = False
+        self.catching: object | None = None
+        """Which comparison with Redis counts: the last one begun; None: none is going on."""
         self.early: deque[tuple[list[Record], int]] = deque(maxlen=EARLY_APPENDS)
         """What came before it was known to follow what is here."""
         self.writer: RecentWriter | None = None

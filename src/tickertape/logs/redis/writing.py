@@ -35,6 +35,8 @@ from tickertape.logs.redis.recent import RecentRun, RecentWriter
 
 logger = logging.getLogger("tickertape.logs")
 
+EPOCH_LEAP: Final = 10_000
+"""By how much, at most, a run's epoch rises when it is taken over: see `take_over.lua`."""
 MOST_TRIES: Final = 8
 """How often an append is tried again that found more in the run than was known."""
 
@@ -52,8 +54,10 @@ class RedisWriting:
         lifetimes: RedisLifetimes,
         *,
         now: Callable[[], float],
+        random: Callable[[], float],
         make_token: Callable[[], bytes],
     ) -> None:
+        """`now` gives UTC seconds, `random` a number from 0 to 1."""
         self._calls = calls
         self._keys = keys
         self._heads = heads
@@ -61,6 +65,7 @@ class RedisWriting:
         self._leases = leases
         self._lifetimes = lifetimes
         self._now = now
+        self._random = random
         self._make_token = make_token
 
     def created(self, record: Record, size: int, holder: str | None) -> None:
@@ -124,7 +129,7 @@ class RedisWriting:
             self._keys.run(run_id),
             [
                 b"%d" % stored.head.epoch,
-                b"%d" % max(epoch, known_epoch),
+                b"%d" % (max(epoch, known_epoch) + int(self._random() * EPOCH_LEAP)),
                 holder.encode(),
                 self._make_token(),
                 self._lifetimes.open_ms,

@@ -7,7 +7,7 @@
 -- ARGV[1] epoch · [2] end offset that the writer knows · [3] number of events
 --     [4] packed append · [5] channel · [6] lifetime of the run ms
 --     and, if it ends the run: [7] closed at · [8] lifetime of the records ms
--- Publishes `<first offset> <packed append>`.
+-- Publishes to the slot's own channel: `<first offset> <packed append>`.
 -- Replies: `ok` end offset, who requested cancel or `` · `unknown` ·
 --     `stale` epoch, closed at or `` · `closed` closed at ·
 --     `lost` end offset: acknowledged records are gone ·
@@ -51,5 +51,5 @@ else
     redis.call('PEXPIRE', KEYS[2], ARGV[6])
   end
 end
-redis.call('PUBLISH', ARGV[5], first .. ' ' .. ARGV[4])
+redis.call('SPUBLISH', ARGV[5], first .. ' ' .. ARGV[4])
 return {'ok', after, run[4] or ''}

@@ -1,9 +1,15 @@
 #!lua
 -- Gives a run to another writer, if nobody else did meanwhile.
 --
+-- A Redis that has lost a take over (it was restored, or failed over) has the epoch
+-- from before it, and somebody who knows nothing of that may take the run over again.
+-- Were the new epoch just the next one, two histories would share it, and a reader of
+-- the one would take the other's records for those that follow. So who takes over
+-- leaps by a number that nobody else is likely to choose.
+--
 -- KEYS[1] run       hash, see create.lua
 -- KEYS[2] records   stream, see create.lua
--- ARGV epoch it has · epoch that was given out at least · holder · token · lifetime ms
+-- ARGV epoch it has · epoch that the new one is above · holder · token · lifetime ms
 -- Replies: `unknown` · `closed` closed at · `stale` epoch ·
 --     `ok` new epoch, end offset; also to the same token again
 local run = redis.call('HMGET', KEYS[1], 'epoch', 'end', 'closed_at', 'token')
