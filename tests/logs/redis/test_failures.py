@@ -386,8 +386,9 @@ async def test_p6_a_comparison_that_is_late_changes_nothing(server):
 async def test_p1_a_take_over_that_was_lost_shares_its_epoch_with_no_other(server):
     """Redis has the run as it was before, and somebody who knows of nothing takes it over."""
     epochs = []
-    for holder, number in (("b", 0.1), ("c", 0.2)):
-        async with RedisLog(server.url, random=lambda number=number: number) as log:
+    numbers = iter([0.1, 0.2])
+    for holder in ("b", "c"):
+        async with RedisLog(server.url, random=lambda: next(numbers)) as log:
             if not epochs:
                 await log.create(started("r"), holder="a")
                 before = server.command("DUMP", log._keys.run("r")[0]).split(b"\r\n", 1)[1][:-2]
