@@ -183,6 +183,7 @@ class RedisHearing:
         self._reopened[run_id] = LapsedRun(run_id, stored.head.epoch)
         if run is not None and stored.head.end_offset < run.end_offset:
             run.lose(stored.head.end_offset)
+            self.update(run)
             run.wake()
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
