@@ -349,6 +349,28 @@ async def test_a_writer_that_was_taken_over_hears_the_run_from_then_on(server):
             assert "b" == text_of(await rest_of(tail))
 
 
+async def test_p6_a_run_that_redis_has_open_again_is_heard_again(server):
+    """Its end was heard here, and then lost: who comes now is told how it goes on."""
+    async with writer_and_reader(server) as (writer, tail):
+        key, records = writer._keys.run("r")
+        await writer.append("r", [ENDED], epoch=1)
+        await rest_of(tail)
+        server.command("HDEL", key, "closed_at")
+        server.command("HSET", key, "end", 1, "holder", "b")
+        server.command("XDEL", records, "2-1")
+        reader = tail._log
+        reader._hearing.lost()
+        async with Tail(reader, "r", heartbeat_s=60.0) as late, quick_log(server) as other:
+            await late.next()
+            reading = asyncio.ensure_future(rest_of(late))
+            while not reader._hearing.get("r").is_live:
+                await asyncio.sleep(0)
+            # As another writer would do it, after the loss.
+            epoch = await other.take_over("r", holder="b", epoch=1)
+            await other.append("r", [TextDelta("b"), ENDED], epoch=epoch)
+            assert "b" == text_of(await reading)
+
+
 async def test_p6_a_comparison_that_is_late_changes_nothing(server):
     """Another one has begun since, and is done: the reader is told of what comes."""
     async with writer_and_reader(server) as (writer, tail):
@@ -386,8 +408,9 @@ async def test_p6_a_comparison_that_is_late_changes_nothing(server):
 async def test_p1_a_take_over_that_was_lost_shares_its_epoch_with_no_other(server):
     """Redis has the run as it was before, and somebody who knows of nothing takes it over."""
     epochs = []
-    for holder, number in (("b", 0.1), ("c", 0.2)):
-        async with RedisLog(server.url, random=lambda number=number: number) as log:
+    numbers = iter([0.1, 0.2])
+    for holder in ("b", "c"):
+        async with RedisLog(server.url, random=lambda: next(numbers)) as log:
             if not epochs:
                 await log.create(started("r"), holder="a")
                 before = server.command("DUMP", log._keys.run("r")[0]).split(b"\r\n", 1)[1][:-2]

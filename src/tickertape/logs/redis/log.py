@@ -307,7 +307,7 @@ class RedisLog:
         """Raise `RecordsLost` if the cursor is of a history that is gone."""
         if end_offset < known_end and end_offset < run.end_offset:
             run.lose(end_offset)
-            # It may have been closed; what comes now is to be heard.
+            # It may have been closed, and so not been heard any more.
             self._hearing.update(run)
             run.wake()
             if after >= end_offset:

@@ -233,6 +233,7 @@ class RedisWriting:
         if stored is None:
             if known is not None and known.end_offset:
                 known.lose(0)
+                self._hearing.update(known)
                 known.wake()
                 raise RecordsLost(run_id)
             raise UnknownRun(run_id)
@@ -248,6 +249,7 @@ class RedisWriting:
             head = stored.head
             if known is not None and head.end_offset < known.end_offset:
                 known.lose(head.end_offset)
+                self._hearing.update(known)
                 known.wake()
                 raise RecordsLost(run_id)
             self._own(
