@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from functools import partial
 from random import Random
 
+import hiredis
 import pytest
 import redis
 
@@ -14,6 +16,7 @@ from tests.redis_server import RedisServer
 from tests.simulation.redis_data import WrongOrder
 from tests.simulation.redis_model import SCRIPTS as MODEL
 from tests.simulation.redis_model import RedisModel
+from tickertape.logs.redis import commands
 from tickertape.logs.redis.scripts import SCRIPTS
 
 LIFETIME = b"1000000"
@@ -31,19 +34,37 @@ WITH_RECORDS = {"append", "create", "read", "take_over"}
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    """A connection to a real Redis, of this test's own."""
-    with (
-        RedisServer(tmp_path_factory.mktemp("redis")) as server,
-        redis.Redis(port=server.port) as client,
-    ):
+def server(tmp_path_factory):
+    """A real Redis, of this test's own."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def real(server):
+    """A connection to it."""
+    with redis.Redis(port=server.port) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def scripts(real):
-    """Each script, to be called."""
-    return {name: real.register_script(text) for name, text in SCRIPTS.items()}
+def calls(real, server):
+    """All that the port can be asked, by name: the scripts, and what is plain commands."""
+    with socket.create_connection(("127.0.0.1", server.port)) as wire:
+        scripts = {name: real.register_script(text) for name, text in SCRIPTS.items()}
+        yield {**scripts, "read": partial(read, wire)}
+
+
+def read(wire, keys, arguments):
+    """Ask as our own connection does, and return what it would."""
+    command = commands.script(None, "read", keys, arguments)
+    wire.sendall(command.packed)
+    reader = hiredis.Reader()
+    for _ in range(command.replies):
+        while (reply := reader.gets()) is False:
+            reader.feed(wire.recv(65536))
+    assert command.answer is not None
+    return command.answer(reply)
 
 
 class Caller:
@@ -68,7 +89,7 @@ class Caller:
         """Return a call: script, keys, arguments."""
         if self.calls and self.random.random() < 0.25:
             return self.one_of(*self.calls[-6:])
-        script = self.one_of(*SCRIPTS, *["append"] * 4, *["create"] * 2)
+        script = self.one_of(*SCRIPTS, "read", *["append"] * 4, *["create"] * 2)
         run = self.one_of(b"run1", b"run1", b"run2")
         holder = self.one_of(b"h1", b"h2")
         if script in KEY_OF:
@@ -99,7 +120,8 @@ class Caller:
                 given = [self.near(epoch), self.near(end), count, packed, b"channel", LIFETIME]
                 return given + ends
             case "read":
-                return [self.near(end - 2), self.near(end)]
+                first, last = int(self.near(end - 2)), int(self.near(end))
+                return [b"%d" % first, b"%d" % max(first, last)]
             case "take_over":
                 token = self.one_of(b"t1", b"t2", b"t3", b"t4", b"t5", b"t6")
                 return [self.near(epoch), self.near(epoch), holder, token, LIFETIME]
@@ -142,7 +164,7 @@ def replied(run, keys, arguments):
         return "refused"
 
 
-def test_the_model_does_as_redis_does(real, scripts):
+def test_the_model_does_as_redis_does(real, calls):
     """Whatever is called in whatever order: every reply, and every message that is published."""
     seen = set()
     heard = real.pubsub(ignore_subscribe_messages=True)
@@ -154,7 +176,7 @@ def test_the_model_does_as_redis_does(real, scripts):
         caller = Caller(Random(seed), model, b"%d:" % seed)
         for _ in range(CALLS):
             script, keys, arguments = caller.next()
-            expected = replied(scripts[script], keys, arguments)
+            expected = replied(calls[script], keys, arguments)
             actual = replied(partial(model.run, script), keys, arguments)
             if script == "held":
                 expected, actual = ([reply[0], sorted(reply[1])] for reply in (expected, actual))
@@ -166,7 +188,7 @@ def test_the_model_does_as_redis_does(real, scripts):
     assert heard.get_message() is None
     heard.close()
     # Every word that a script can answer was answered.
-    words = {(name, word) for name, word in _words()}
+    words = {*_words(), ("read", b"ok"), ("read", b"unknown")}
     assert words <= seen, words - seen
 
 
@@ -181,13 +203,13 @@ def _words():
 
 def test_every_script_has_its_model():
     """And the model has no other."""
-    assert set(SCRIPTS) == set(MODEL)
+    assert {*SCRIPTS, "read"} == set(MODEL)
 
 
-def test_time_is_redis_own_where_none_is_given(scripts):
+def test_time_is_redis_own_where_none_is_given(calls):
     """An empty `now` means the server's clock, to the millisecond."""
     model = RedisModel(lambda: int(time.time() * 1000))
-    for script in (scripts["renew"], lambda keys, args: model.run("renew", keys, args)):
+    for script in (calls["renew"], lambda keys, args: model.run("renew", keys, args)):
         assert [b"new"] == script(keys=[b"own"], args=[b"h", b"1000000", b"", LIFETIME])
         assert [b"held"] == script(keys=[b"own"], args=[b"h", b"1000000", b"", LIFETIME])
 
