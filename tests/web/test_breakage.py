@@ -154,17 +154,16 @@ async def test_there_is_nothing_to_break_when_a_run_has_ended(server, action):
 
 async def test_what_is_not_there_can_not_be_broken(server):
     """An unknown action, an unknown run, a body that is none."""
-    _, run_id = await server.start_reading()
+    response, run_id = await server.start_reading()
     assert 404 == (await server.do("explode", run_id))[0]
     assert "unknown_run" == (await server.do("cut", "nobody's"))[1]["error"]["code"]
     url = f"{server.url}/faults/cut"
-    async with server.session.post(url, json={"run": run_id}) as response:
-        assert (400, "invalid_request") == (
-            response.status,
-            (await response.json())["error"]["code"],
-        )
-    async with server.session.post(url, data=b'{"run_id":"r"}') as response:
-        assert 400 == response.status
+    async with server.session.post(url, json={"run": run_id}) as refused:
+        code = (await refused.json())["error"]["code"]
+        assert (400, "invalid_request") == (refused.status, code)
+    async with server.session.post(url, data=b'{"run_id":"r"}') as refused:
+        assert 400 == refused.status
+    response.close()
 
 
 async def test_p10_only_the_owner_of_a_run_can_break_it():
