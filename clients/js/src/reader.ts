@@ -307,7 +307,7 @@ export class Reader implements Run {
     if (waitMs === null && !platform.isAway()) {
       throw new ReaderError(
         "connection_lost",
-        `${error.message} The answer may go on there: try again later.`,
+        `${error.message} ${this.#runId === null ? "Try again later." : "The answer goes on without you; try again later."}`,
         `gave up after ${failures} attempts`,
       );
     }
