@@ -89,7 +89,7 @@ describe("starting", () => {
     const [first, second] = server.asked;
     expect(second).toMatchObject({ method: "POST", body: first?.body });
     expect(second?.headers.get("Idempotency-Key")).toBe(first?.headers.get("Idempotency-Key"));
-    expect(first?.headers.get("Idempotency-Key")).toMatch(/^[0-9a-f]{32}$/);
+    expect(first?.headers.get("Idempotency-Key")).toMatch(/^\d+(-\d+){3}$/);
   });
 
   test("two starts have two keys", async () => {
@@ -138,11 +138,10 @@ describe("resuming", () => {
 
   test("a stored state is gone on with, and its text counted at the end", async () => {
     const first = tail();
-    const stream = server.stream([started, content(1, "Hel😀")]);
+    server.stream([started, content(1, "Hel😀")]);
     await hasText(first, "Hel😀");
     const stored = JSON.stringify(first.getSnapshot().run);
     first.leave();
-    stream.end();
     server.stream([content(2, "lo"), ended(3, 6)]);
     const run = tail({ state: JSON.parse(stored) });
     expect(await run.ended).toMatchObject({ text: "Hel😀lo", length: 6 });
@@ -655,7 +654,7 @@ test("a bug is no broken connection: it rises", async () => {
   process.on("unhandledRejection", note);
   const run = tailRun("r1", { ...options, fetch: () => Promise.reject(bug) });
   await expect(run.ended).rejects.toBe(bug);
-  expect(run.getSnapshot().failure).toEqual({
+  expect(run.getSnapshot().failure).toMatchObject({
     code: "unexpected",
     message: "Something went wrong on this page.",
     detail: "TypeError: undefined is not a function",

@@ -113,7 +113,7 @@ test.each([
   '{"content":"a","choice":-1}',
   '{"content":"a","choice":0.5}',
   '{"content":"a","choice":1e9}',
-  '{"run_id":"r1"}',
+  '{"run_id":1}',
   '{"tool_call":"f"}',
   '{"outcome":"perhaps","length":1}',
   '{"outcome":"completed"}',
