@@ -38,14 +38,13 @@ interface Refusal {
   readonly message?: unknown;
 }
 
+/** Return what the body says, if it is one of ours; else the status says enough. */
 async function refusalOf(response: Response, signal: AbortSignal): Promise<Refusal> {
-  try {
-    const body = (await unlessAborted(response.json(), signal)) as { error?: Refusal } | null;
-    return body?.error ?? {};
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return {}; // not ours, or cut off: the status says enough
-  }
+  const body: { error?: Refusal } | null = await unlessAborted(
+    response.json().catch(() => null),
+    signal,
+  );
+  return body?.error ?? {};
 }
 
 const FINAL: { readonly [status: number]: readonly [ReaderErrorCode, string] } = {
@@ -77,11 +76,9 @@ function errorOf({ status, headers }: Response, { code, message }: Refusal): Err
 export class Requests {
   readonly platform: Platform;
   readonly #options: RunOptions;
-  readonly #api: string;
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.#api = (options.api ?? "/chat/stream").replace(/\/+$/, "");
     this.platform = { ...PLATFORM, ...options.platform };
     if (options.fetch) this.platform.fetch = options.fetch;
   }
@@ -97,34 +94,25 @@ export class Requests {
    * Throws an `Interruption` when another attempt may help, and a `ReaderError` when none will.
    */
   async send(call: Call): Promise<Response> {
-    const { method, signal } = call;
-    this.observe({ type: "request", method, cursor: call.cursor ?? null, attempt: call.attempt });
+    const { method, cursor = null, attempt, signal } = call;
+    this.observe({ type: "request", method, cursor, attempt });
     let response = await this.#sendOnce(call, "request");
-    if (response.status === 401 && this.#options.getHeaders) {
-      response.body?.cancel().catch(() => {}); // it may be broken already
-      response = await this.#sendOnce(call, "unauthorized");
-    }
+    // With fresh credentials; the first reply's connection closes with the second's.
+    if (response.status === 401 && this.#options.getHeaders) response = await this.#sendOnce(call, "unauthorized");
     this.observe({ type: "answer", method, status: response.status });
     if (!response.ok) throw errorOf(response, await refusalOf(response, signal));
     return response;
   }
 
   async #sendOnce(call: Call, why: "request" | "unauthorized"): Promise<Response> {
-    const { method, runId, signal } = call;
-    const { getHeaders } = this.#options;
-    const headers = new Headers(getHeaders && (await interruptible(Promise.resolve(getHeaders(why)), signal)));
+    const { method, runId, body = null, signal } = call;
+    const { api = "/chat/stream", getHeaders } = this.#options;
+    const given = getHeaders && (await interruptible(Promise.resolve(getHeaders(why)), signal));
+    const headers = new Headers(given);
     headers.set("Accept", method === "DELETE" ? "application/json" : "text/event-stream");
     for (const [name, value] of Object.entries(call.headers ?? {})) headers.set(name, value);
-    return interruptible(
-      this.platform.fetch(runId ? `${this.#api}/${encodeURIComponent(runId)}` : this.#api, {
-        method,
-        headers,
-        signal,
-        // An answer in the making is nothing to keep.
-        cache: "no-store",
-        ...(call.body === undefined ? {} : { body: call.body }),
-      }),
-      signal,
-    );
+    const url = api.replace(/\/+$/, "") + (runId ? `/${encodeURIComponent(runId)}` : "");
+    // An answer in the making is nothing to keep.
+    return interruptible(this.platform.fetch(url, { method, headers, body, signal, cache: "no-store" }), signal);
   }
 }

@@ -17,7 +17,8 @@ import type { ChatRequest, Run, RunOptions, StartOptions, TailOptions } from "./
 export function startRun(request: ChatRequest, options: StartOptions = {}): Run {
   const makeKey = options.platform?.newIdempotencyKey ?? PLATFORM.newIdempotencyKey;
   const idempotencyKey = options.idempotencyKey ?? makeKey();
-  return new Reader(options, new Transcript(null), { body: JSON.stringify(request), idempotencyKey });
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+  return new Reader(options, new Transcript(null), { method: "POST", headers, body: JSON.stringify(request) });
 }
 
 /**
