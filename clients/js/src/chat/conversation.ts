@@ -255,6 +255,7 @@ export class Conversation {
       status: this.#statusOf(last),
       connection: this.#live?.connection ?? IDLE,
       error: isSame ? before.error : this.#errorOf(last),
+      isStopUnheard: this.#live?.isStopUnheard ?? false,
       isKept: this.#isKept,
     };
     this.#published = this.#outline;

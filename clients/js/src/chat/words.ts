@@ -22,6 +22,7 @@ export interface Words {
   readonly complete: string;
   readonly code: string;
   readonly notKept: string;
+  readonly stopUnheard: string;
   readonly reconnecting: string;
   readonly tryingAgain: (seconds: number) => string;
   readonly remedies: Readonly<Record<Remedy, string>>;
@@ -52,6 +53,7 @@ export const ENGLISH: Words = {
   complete: "End of the answer.",
   code: "Code.",
   notKept: "This browser has no room to keep the conversation: a reload will lose it.",
+  stopUnheard: "The server did not hear the stop. Press it again.",
   reconnecting: "Reconnecting…",
   tryingAgain: (seconds) => `Trying again in ${seconds} s.`,
   remedies: { ask: "Try again", reconnect: "Reconnect", reread: "Load again" },
