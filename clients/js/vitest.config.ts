@@ -3,8 +3,15 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const react18 = (name: string) =>
-  fileURLToPath(new URL(`test/react-18/node_modules/${name}`, import.meta.url));
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Which React the tests are meant to run on. */
+    reactMajor: number;
+  }
+}
+
+const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const react18 = "test/react-18/node_modules";
 
 const common = {
   environment: "node",
@@ -15,14 +22,30 @@ const common = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: "all", include: ["test/**/*.test.{ts,tsx}"] } },
       {
-        resolve: { alias: { react: react18("react"), "react-dom": react18("react-dom") } },
+        test: {
+          ...common,
+          name: "all",
+          include: ["test/**/*.test.{ts,tsx}"],
+          provide: { reactMajor: 19 },
+        },
+      },
+      {
+        resolve: {
+          alias: {
+            react: pathOf(`${react18}/react`),
+            "react-dom": pathOf(`${react18}/react-dom`),
+            // Its modules, not its CommonJS: so that it draws with that React, too.
+            "@testing-library/react": pathOf(
+              "node_modules/@testing-library/react/dist/@testing-library/react.esm.js",
+            ),
+          },
+        },
         test: {
           ...common,
           name: "react-18",
           include: ["test/react/**/*.test.tsx"],
-          // So that the library draws with that React, too.
+          provide: { reactMajor: 18 },
           server: { deps: { inline: ["@testing-library/react"] } },
         },
       },
