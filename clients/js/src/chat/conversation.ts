@@ -60,6 +60,7 @@ export class Conversation {
   #attached = 0;
   #detach = (): void => {};
   #savedAtMs = 0;
+  #lessMotion: { readonly matches: boolean } | null = null;
   #savedRunId: string | null = null;
 
   constructor(options: ConversationOptions = {}) {
@@ -279,7 +280,8 @@ export class Conversation {
 
   #isPaced(): boolean {
     if (isHidden()) return false;
-    return this.#options.isPaced ?? !wantsLessMotion();
+    this.#lessMotion ??= watchLessMotion();
+    return this.#options.isPaced ?? !this.#lessMotion.matches;
   }
 
   #nowMs(): number {
@@ -378,6 +380,8 @@ function isEqual(one: ConversationSnapshot, other: ConversationSnapshot): boolea
   return (Object.keys(one) as (keyof ConversationSnapshot)[]).every((key) => one[key] === other[key]);
 }
 
-function wantsLessMotion(): boolean {
-  return typeof matchMedia === "function" && matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Asked for once: to ask anew in each frame costs more than all the rest of it. */
+function watchLessMotion(): { readonly matches: boolean } {
+  if (typeof matchMedia !== "function") return { matches: false };
+  return matchMedia("(prefers-reduced-motion: reduce)");
 }
