@@ -2,7 +2,7 @@
  * A conversation: its messages, the answer in flight, what is kept of it, and its other tabs.
  *
  * A store for any interface: `subscribe`, `getSnapshot`, and the calls that change it. Listeners are
- * called once per frame at most. Making one does nothing to the world; `attach` begins, and the
+ * called at most once per frame. Making one does nothing to the world; `attach` begins, and the
  * function it returns lets go again without stopping anything on the server.
  *
  * Several tabs: each writes what it changes at once, and takes over what another one has written.
@@ -47,7 +47,10 @@ export class Conversation {
   readonly id: string;
   #options: ConversationOptions;
   readonly #archive: Archive;
-  readonly #frames = new Frames(() => this.#draw());
+  readonly #frames = new Frames(
+    () => this.#draw(),
+    () => this.#nowMs(),
+  );
   readonly #listeners = new Set<() => void>();
   #snapshot: ConversationSnapshot = EMPTY;
   #published: readonly ChatMessage[] = [];
@@ -212,9 +215,9 @@ export class Conversation {
     const nowMs = this.#nowMs();
     // That the run is known is kept at once: from here on nothing has to be started again.
     if (live.run.runId !== this.#savedRunId || nowMs - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#saveProgress();
-    // An end is not held back by a page that gets no frames.
-    if (live.ending !== null && isHidden()) this.#frames.flush();
-    else this.#frames.request();
+    // An end is not held back.
+    if (live.ending === null) this.#frames.request();
+    else this.#frames.hurry();
   }
 
   /** Bring the snapshot up to date, and tell the listeners if it is another one. */
