@@ -1,0 +1,2 @@
+/** The entry `tickertape/react`: what follows a run on a screen. */
+export {};
