@@ -64,11 +64,17 @@ async def test_it_says_what_can_be_broken(server, prefix):
         assert expected == await response.json()
 
 
+async def test_the_list_of_models_says_that_there_are_faults(server):
+    """So a page asks for them only where they are."""
+    async with server.session.get(f"{server.url}/models") as response:
+        assert (await response.json())["has_faults"] is True
+
+
 async def test_other_servers_have_no_such_routes():
     """Whatever is asked there, it is like any other path that does not exist."""
     async with Engine(MemoryLog()) as engine:
         handlers = Handlers(engine, OneModel(ScriptedProvider()))
-        app = create_app(lambda: contextlib.nullcontext(handlers), page=False)
+        app = create_app(lambda: contextlib.nullcontext(handlers), page_folder=None)
         async with serving(app) as url, aiohttp.ClientSession() as session:
             async with session.get(f"{url}/faults") as response:
                 assert 404 == response.status

@@ -14,6 +14,7 @@ from rich.markup import escape
 from tickertape.providers.catalog import Catalog
 from tickertape.testing.fault_provider import open_fault_provider
 from tickertape.web.log_setting import describe_log
+from tickertape.web.page_files import HOW_TO_BUILD, is_page_built
 from tickertape.web.serve import ServeSettings, serve
 
 
@@ -41,6 +42,8 @@ def serve_until_stopped(
         for description in descriptions:
             console.print(f"  model  {escape(description)}")
         console.print(f"  log    {escape(log)}")
+        if not is_page_built():
+            console.print(f"  page   {escape(HOW_TO_BUILD)}")
         if settings.workers > 1:
             console.print(f"  {settings.workers} workers, each with its own models and runs")
         if breaks_answers:

@@ -105,6 +105,10 @@ class BreakableHandlers(Handlers):
         self._breakages: WeakValueDictionary[str, Breakage] = WeakValueDictionary()
         self._feeds: dict[str, set[CuttableFeed]] = {}
 
+    def describe_models(self) -> dict[str, object]:
+        """Say that there are faults, too: the page need not ask a server that has none."""
+        return {**super().describe_models(), "has_faults": True}
+
     async def list_faults(self) -> AnyReply:
         """`GET /faults`: what can be done to a run."""
         return json_reply({"actions": ACTIONS})

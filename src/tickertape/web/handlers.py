@@ -79,8 +79,12 @@ class Handlers:
 
     async def list_models(self) -> AnyReply:
         """`GET /models`: the names that a request may use, the default first."""
+        return json_reply(self.describe_models())
+
+    def describe_models(self) -> dict[str, object]:
+        """Return what `GET /models` says."""
         names = self._models.names()
-        return json_reply({"models": names, "default": names[0] if names else None})
+        return {"models": names, "default": names[0] if names else None}
 
     async def is_alive(self) -> AnyReply:
         """`GET /healthz`: this process answers."""
