@@ -39,7 +39,7 @@ def bare(backend, *, listen="", more=""):
 
 def documented(backend):
     """Return the configuration of the documentation, with its addresses exchanged."""
-    text = re.search(r"```nginx\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)[1]
+    (text,) = re.findall(r"```nginx\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)
     for written, used in {
         "127.0.0.1:8000": backend.removeprefix("http://"),
         "listen 443 ": "listen 127.0.0.1:{port} ",
@@ -153,7 +153,8 @@ def text_of(received):
 
 
 def run_id_of(curl):
-    return re.search(rb"(?i)location: /chat/stream/(\S+)", curl.received)[1].decode()
+    (run_id,) = re.findall(rb"(?i)location: /chat/stream/(\S+)", curl.received)
+    return run_id.decode()
 
 
 @pytest.mark.parametrize("chunks", [2, 5, 20])

@@ -28,9 +28,7 @@ def test_nothing_inline_and_nothing_from_elsewhere(path):
 
 def serve(folder: Path) -> TestClient:
     """Return a client of an application whose page is in this folder."""
-    return TestClient(
-        asgi.create_app(lambda: contextlib.nullcontext(None), page_folder=folder)  # type: ignore[arg-type]
-    )
+    return TestClient(asgi.create_app(lambda: contextlib.nullcontext(None), page_folder=folder))
 
 
 def test_the_page_is_served_where_it_is_built(tmp_path):
