@@ -25,7 +25,7 @@ from tickertape.web.breakage import BreakableHandlers
 pytestmark = pytest.mark.browser
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "no-build-step.md"
-(PAGE,) = re.findall(r"```html\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)
+PAGE = re.findall(r"```html\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)[0]
 
 
 class Reading:
