@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# From a checkout, the page may break its own answers, to show how they recover.
+RUN_FLAGS ?= --break-it
 CLIENT := clients/js
 # Node is the one of .venv; what npm starts looks for it on the path.
 NPM := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm --prefix $(CLIENT)
@@ -15,7 +17,7 @@ PAGE := src/tickertape/web/page/index.html
 .PHONY: run page test check bench simulate chaos format clean
 
 run: $(READY) $(PAGE)
-	$(BIN)/tickertape serve $(ARGS)
+	$(BIN)/tickertape serve $(RUN_FLAGS) $(ARGS)
 
 # What `tickertape serve` shows in a browser. It is built, not committed; a wheel has it.
 page: $(PAGE)
