@@ -7,7 +7,7 @@
  */
 import { createParser } from "eventsource-parser";
 
-import { ReaderError } from "./errors.ts";
+import { protocolError } from "./errors.ts";
 
 export interface Block {
   readonly id: string;
@@ -23,7 +23,6 @@ export class BlockDecoder {
   /** How many comments have come: heartbeats. */
   comments = 0;
   #blocks: Block[] = [];
-  #isTooLong = false;
   // The parser takes the byte order mark away; that both do would take two.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #parser = createParser({
@@ -37,8 +36,9 @@ export class BlockDecoder {
     onComment: () => {
       this.comments += 1;
     },
-    onError: ({ type }) => {
-      this.#isTooLong ||= type === "max-buffer-size-exceeded";
+    onError: ({ type, message }) => {
+      // Its other errors are lines that nobody knows, which are no error.
+      if (type === "max-buffer-size-exceeded") throw protocolError(message);
     },
   });
 
@@ -46,13 +46,6 @@ export class BlockDecoder {
   feed(bytes: Uint8Array): Block[] {
     this.#blocks = [];
     this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
-    if (this.#isTooLong) {
-      throw new ReaderError(
-        "protocol_error",
-        "The answer can't be read.",
-        `a block is longer than ${MAX_BLOCK_LENGTH} characters`,
-      );
-    }
     return this.#blocks;
   }
 }

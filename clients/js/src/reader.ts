@@ -9,13 +9,12 @@ import { waitAfter } from "./backoff.ts";
 import { BlockDecoder } from "./blocks.ts";
 import { cancel } from "./cancel.ts";
 import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
-import { Interruption, ReaderError } from "./errors.ts";
-import { type Call, Requests } from "./requests.ts";
+import { Interruption, protocolError, ReaderError } from "./errors.ts";
+import { ACCEPT, type Call, Requests } from "./requests.ts";
 import { Store } from "./store.ts";
 import { Transcript } from "./transcript.ts";
 import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
 import { SILENCE_TIMEOUT_MS, sleep } from "./waits.ts";
-import { protocolError } from "./wire.ts";
 
 /** The request that starts the run. */
 export type Start = Pick<Call, "method" | "headers" | "body">;
@@ -224,7 +223,7 @@ export class Reader implements Run {
     const runId = this.#runId;
     if (runId !== null || !this.#start) {
       const cursor = this.#transcript.lastEventId;
-      const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
+      const headers = cursor === null ? ACCEPT : { ...ACCEPT, "Last-Event-ID": cursor };
       return this.#requests.send({ method: "GET", runId, headers, cursor, attempt, signal });
     }
     const response = await this.#requests.send({ ...this.#start, attempt, signal });

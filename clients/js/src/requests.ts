@@ -30,6 +30,9 @@ async function interruptible<Value>(promise: Promise<Value>, signal: AbortSignal
   }
 }
 
+/** For those who are between us and the server: what comes is a stream, and not to be held back. */
+export const ACCEPT = { Accept: "text/event-stream" };
+
 /** An observation that has no time yet. */
 type Happening = Observation extends infer One ? (One extends Observation ? Omit<One, "atMs"> : never) : never;
 
@@ -60,16 +63,14 @@ const FINAL: { readonly [status: number]: readonly [ReaderErrorCode, string] } =
 function errorOf({ status, headers }: Response, { code, message }: Refusal): Error {
   const said = String(message ?? `status ${status}`);
   if (code === "records_lost" || code === "cursor_beyond_end") return recordsLost(said);
-  const isFinal = code === "not_configured" || (status === 404 && !code);
-  if (!isFinal && (status === 429 || status >= 500)) {
+  if ((status === 429 || status >= 500) && code !== "not_configured") {
     const problem = status === 429 || status === 503 ? "The server is busy." : "The server has a problem.";
     return new Interruption(problem, parseRetryAfter(headers.get("Retry-After")));
   }
-  const known = isFinal ? null : FINAL[status];
-  if (known) return new ReaderError(...known, said);
-  if (status === 400 || status === 415 || status === 422) {
-    return new ReaderError("invalid_request", `The server did not accept this: ${said}`, said);
-  }
+  const known = FINAL[status];
+  if (known && (status !== 404 || code)) return new ReaderError(...known, said);
+  // Another that the server itself has refused.
+  if (status < 500 && code) return new ReaderError("invalid_request", `The server did not accept this: ${said}`, said);
   return new ReaderError("not_configured", "The server is not set up to answer here.", said);
 }
 
@@ -109,7 +110,6 @@ export class Requests {
     const { api = "/chat/stream", getHeaders } = this.#options;
     const given = getHeaders && (await interruptible(Promise.resolve(getHeaders(why)), signal));
     const headers = new Headers(given);
-    headers.set("Accept", method === "DELETE" ? "application/json" : "text/event-stream");
     for (const [name, value] of Object.entries(call.headers ?? {})) headers.set(name, value);
     const url = api.replace(/\/+$/, "") + (runId ? `/${encodeURIComponent(runId)}` : "");
     // An answer in the making is nothing to keep.

@@ -5,7 +5,7 @@
  * fold relies on is checked, and an error when it is wrong: better no answer than half of one.
  * Knows no transport.
  */
-import { ReaderError } from "./errors.ts";
+import { protocolError } from "./errors.ts";
 import type { Attempt, Filter, RunEvent, Timings, Usage } from "./types.ts";
 
 /** The data of the last block: closed, no more data ever. */
@@ -13,11 +13,6 @@ export const DONE = "[DONE]";
 
 /** What comes from the wire may be anything. */
 type Fields = Record<string, any>;
-
-/** Return the error that a stream is when it is no native wire. */
-export function protocolError(detail: string): ReaderError {
-  return new ReaderError("protocol_error", "The server sent something that can't be read.", detail);
-}
 
 /** Lists are filled up to an index; no model has so many choices or calls. */
 const MAX_INDEX = 1023;
