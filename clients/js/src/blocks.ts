@@ -20,7 +20,7 @@ const MAX_BLOCK_LENGTH = 16 * 1024 * 1024;
 export class BlockDecoder {
   /** The id that a client would go on after. */
   lastId = "";
-  /** How many comments have come: heartbeats. */
+  /** How many comments the last bytes had: heartbeats. */
   comments = 0;
   #blocks: Block[] = [];
   // The parser takes the byte order mark away; that both do would take two.
@@ -45,6 +45,7 @@ export class BlockDecoder {
   /** Return the blocks that the bytes complete, possibly none. Any split gives the same ones. */
   feed(bytes: Uint8Array): Block[] {
     this.#blocks = [];
+    this.comments = 0;
     this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
     return this.#blocks;
   }

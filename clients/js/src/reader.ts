@@ -10,7 +10,7 @@ import { BlockDecoder } from "./blocks.ts";
 import { cancel } from "./cancel.ts";
 import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
 import { Interruption, protocolError, ReaderError } from "./errors.ts";
-import { ACCEPT, type Call, Requests } from "./requests.ts";
+import { ACCEPT, type Call, type Requests, requestsTo } from "./requests.ts";
 import { Store } from "./store.ts";
 import { Transcript } from "./transcript.ts";
 import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
@@ -56,7 +56,7 @@ export class Reader implements Run {
     this.#options = options;
     this.#transcript = transcript;
     this.#start = start;
-    this.#requests = new Requests(options);
+    this.#requests = requestsTo(options);
     this.#platform = this.#requests.platform;
     this.#store = new Store<RunSnapshot>({
       run: transcript.run,
@@ -253,10 +253,9 @@ export class Reader implements Run {
     this.#heardAtMs = this.#platform.nowMs();
     const transcript = this.#transcript;
     const { receivedLength } = transcript.run;
-    const { comments } = decoder;
     const { applied, error } = transcript.take(decoder.feed(bytes));
     const { run } = transcript;
-    const isHeartbeat = decoder.comments > comments;
+    const isHeartbeat = decoder.comments > 0;
     if (isHeartbeat) this.#requests.observe({ type: "heartbeat" });
     if (applied > 0) {
       const textLength = run.receivedLength - receivedLength;
@@ -293,8 +292,7 @@ export class Reader implements Run {
     }
     const waitMs = waitAfter(attempt, platform.random(), askedMs);
     if (waitMs === null && !platform.isAway()) {
-      const wayOut = run.runId === null ? "Try again later." : "The answer goes on without you; try again later.";
-      throw new ReaderError("connection_lost", `${problem} ${wayOut}`, `gave up after ${attempt} attempts`);
+      throw new ReaderError("connection_lost", `${problem} Try again later.`, `gave up after ${attempt} attempts`);
     }
     const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });

@@ -5,7 +5,7 @@
  */
 import { cancel } from "./cancel.ts";
 import { Reader } from "./reader.ts";
-import { ACCEPT, Requests } from "./requests.ts";
+import { ACCEPT, requestsTo } from "./requests.ts";
 import { Transcript } from "./transcript.ts";
 import type { ChatRequest, Run, RunOptions, StartOptions, TailOptions } from "./types.ts";
 
@@ -30,5 +30,5 @@ export function tailRun(runId: string, options: TailOptions = {}): Run {
 
 /** Cancel a run; resolves when it has ended. Safe to repeat. Rejects with a `ReaderError`. */
 export function cancelRun(runId: string, options: RunOptions = {}): Promise<void> {
-  return cancel(new Requests(options), runId, options.signal ?? new AbortController().signal);
+  return cancel(requestsTo(options), runId, options.signal ?? new AbortController().signal);
 }
