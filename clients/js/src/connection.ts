@@ -42,19 +42,16 @@ export function nextConnection(
   retryAtMs: number | null = null,
 ): ConnectionInfo {
   const state = NEXT[from.state][signal];
-  if (!state) throw new Error(`a connection that is ${from.state} can't ${signal}`);
-  switch (signal) {
-    case "connect":
-      return { ...from, state, retryAtMs };
-    case "open":
-      return { ...from, state, problem };
-    case "progress":
-      return from.attempt === 0 ? from : { ...from, attempt: 0 };
-    case "interrupt":
-      return { state, attempt: from.attempt + 1, retryAtMs, problem };
-    case "wake":
-      return { ...from, attempt: 0 };
-    case "close":
-      return { state, attempt: 0, retryAtMs, problem };
-  }
+  if (!state) throw new Error(`no ${signal} when ${from.state}`);
+  // Nothing new: so nothing is drawn.
+  if (signal === "progress" && from.attempt === 0) return from;
+  const isBroken = signal === "interrupt";
+  return {
+    state,
+    // Counted until something arrives, not until a connection opens: one may break at once.
+    attempt: isBroken ? from.attempt + 1 : signal === "connect" || signal === "open" ? from.attempt : 0,
+    retryAtMs,
+    // Shown until the server has answered.
+    problem: signal === "connect" || signal === "wake" ? from.problem : problem,
+  };
 }

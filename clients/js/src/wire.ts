@@ -5,7 +5,7 @@
  * fold relies on is checked, and an error when it is wrong: better no answer than half of one.
  * Knows no transport.
  */
-import { ReaderError } from "./errors.ts";
+import { protocolError } from "./errors.ts";
 import type { Attempt, Filter, RunEvent, Timings, Usage } from "./types.ts";
 
 /** The data of the last block: closed, no more data ever. */
@@ -13,11 +13,6 @@ export const DONE = "[DONE]";
 
 /** What comes from the wire may be anything. */
 type Fields = Record<string, any>;
-
-/** Return the error that a stream is when it is no native wire. */
-export function protocolError(detail: string): ReaderError {
-  return new ReaderError("protocol_error", "The server sent something that can't be read.", detail);
-}
 
 /** Lists are filled up to an index; no model has so many choices or calls. */
 const MAX_INDEX = 1023;
@@ -66,12 +61,12 @@ function attemptOf(from: Fields): Attempt {
 
 function endOf(from: Fields): RunEvent {
   const outcome = field(from, "outcome", isOutcome);
-  const { code, retryable, finish_reason, cancelled_by, usage, timings } = from;
+  const { finishReason = null, cancelledBy = null, code, retryable, usage, timings } = renamed(from);
   return {
     type: "run_ended",
     outcome,
-    finishReason: finish_reason ?? null,
-    cancelledBy: cancelled_by ?? null,
+    finishReason,
+    cancelledBy,
     error: outcome === "failed" ? { message: field(from, "error", isText), code, retryable: retryable === true } : null,
     usage: usage ? usageOf(usage) : null,
     timings: timings ? (renamed(timings) as Timings) : null,
@@ -81,19 +76,19 @@ function endOf(from: Fields): RunEvent {
 
 /** Return the event that a block's data is. Throws a `ReaderError` when it is none. */
 export function decodePayload(data: string): RunEvent {
-  let from: Fields;
+  let from: Fields | null = null;
   try {
     from = JSON.parse(data);
   } catch {
-    throw protocolError(`not JSON: ${data.slice(0, 80)}`);
+    // The next line tells.
   }
-  if (!isObject(from)) throw protocolError(`no object: ${data.slice(0, 80)}`);
+  if (!from || !isObject(from)) throw protocolError(`no JSON object: ${data.slice(0, 80)}`);
   const choice = field({ choice: from["choice"] ?? 0 }, "choice", isIndex);
   // In this order: an end has a usage and a finish reason too.
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };
   if ("outcome" in from) return endOf(from);
   if ("run_id" in from) {
-    const { model, provider, created_at: createdAt } = from;
+    const { model, provider, createdAt } = renamed(from);
     return { type: "run_started", runId: field(from, "run_id", isText), model, provider, createdAt };
   }
   for (const type of ["reasoning", "refusal"] as const) {
@@ -112,7 +107,7 @@ export function decodePayload(data: string): RunEvent {
   if ("attempt" in from) return { type: "attempt", attempt: attemptOf(field(from, "attempt", isObject)) };
   if ("usage" in from) return { type: "usage", usage: usageOf(field(from, "usage", isObject)) };
   if ("finish_reason" in from) {
-    const { finish_reason: finishReason, raw_finish_reason: rawFinishReason = null } = from;
+    const { finishReason, rawFinishReason = null } = renamed(from);
     return { type: "choice_finished", choice, finishReason, rawFinishReason };
   }
   return { type: "unknown", payload: from };
