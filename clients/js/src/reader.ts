@@ -9,19 +9,15 @@ import { waitAfter } from "./backoff.ts";
 import { BlockDecoder } from "./blocks.ts";
 import { cancel } from "./cancel.ts";
 import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
-import { Interruption, ReaderError } from "./errors.ts";
-import { Requests } from "./requests.ts";
+import { Interruption, protocolError, ReaderError } from "./errors.ts";
+import { ACCEPT, type Call, type Requests, requestsTo } from "./requests.ts";
 import { Store } from "./store.ts";
 import { Transcript } from "./transcript.ts";
 import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
 import { SILENCE_TIMEOUT_MS, sleep } from "./waits.ts";
-import { protocolError } from "./wire.ts";
 
-/** The body and the key of a start. */
-export interface Start {
-  readonly body: string;
-  readonly idempotencyKey: string;
-}
+/** The request that starts the run. */
+export type Start = Pick<Call, "method" | "headers" | "body">;
 
 /** A reason to connect anew at once: the connection may be dead, though nothing says so. */
 const DOUBT = new Error("the connection is in doubt");
@@ -37,11 +33,8 @@ const MAX_ATTEMPTS_TO_STOP = 3;
 
 const ignore = () => {};
 
-export class Reader implements Run {
+export class Reader extends Store<RunSnapshot> implements Run {
   readonly ended: Promise<RunState>;
-  readonly subscribe: Run["subscribe"];
-  readonly getSnapshot: Run["getSnapshot"];
-  readonly #store: Store<RunSnapshot>;
   readonly #requests: Requests;
   readonly #platform: Platform;
   readonly #options: RunOptions;
@@ -57,19 +50,12 @@ export class Reader implements Run {
 
   /** Read on from `transcript`, or begin with `start` where its run has no id yet. */
   constructor(options: RunOptions, transcript: Transcript, start: Start | null) {
+    super({ run: transcript.run, connection: IDLE, isStopping: false, failure: null });
     this.#options = options;
     this.#transcript = transcript;
     this.#start = start;
-    this.#requests = new Requests(options);
+    this.#requests = requestsTo(options);
     this.#platform = this.#requests.platform;
-    this.#store = new Store<RunSnapshot>({
-      run: transcript.run,
-      connection: IDLE,
-      isStopping: false,
-      failure: null,
-    });
-    this.subscribe = this.#store.subscribe;
-    this.getSnapshot = this.#store.getSnapshot;
     this.ended = this.#readToEnd();
     this.ended.catch((error: unknown) => {
       // Those who look at the snapshot know it already. A bug rises in any case.
@@ -86,7 +72,7 @@ export class Reader implements Run {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop().catch((error: unknown) => {
       this.#stopping = null; // it may be asked for again
-      this.#set({ isStopping: false });
+      this.#change({ isStopping: false });
       throw error;
     });
     return this.#stopping;
@@ -94,7 +80,7 @@ export class Reader implements Run {
 
   async #stop(): Promise<void> {
     if (this.#isClosed) return;
-    this.#set({ isStopping: true });
+    this.#change({ isStopping: true });
     this.#hurry();
     const runId = await this.#runIdKnown();
     if (runId !== null && !this.#isClosed) {
@@ -120,10 +106,16 @@ export class Reader implements Run {
     return this.getSnapshot().connection.state === "closed";
   }
 
-  #set(change: Partial<RunSnapshot>, signal?: ConnectionSignal): void {
+  /** Change the snapshot; with a signal, its connection too. */
+  #change(
+    change: Partial<RunSnapshot>,
+    signal?: ConnectionSignal,
+    problem?: string | null,
+    retryAtMs?: number | null,
+  ): void {
     const before = this.getSnapshot();
-    const connection = signal ? nextConnection(before.connection, signal) : before.connection;
-    this.#store.set({ ...before, ...change, connection });
+    const connection = signal ? nextConnection(before.connection, signal, problem, retryAtMs) : before.connection;
+    this.set({ ...before, ...change, connection });
   }
 
   /** Return the run's id as soon as it is known; null if reading ends before. */
@@ -145,28 +137,24 @@ export class Reader implements Run {
     const leave = () => this.leave();
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) leave();
-    let failure: unknown = null;
+    let failure: ReaderError | null = null;
     try {
       while (!this.#isOver) await this.#attempt();
+      return this.#transcript.run;
     } catch (error) {
-      failure = error;
+      failure =
+        error instanceof ReaderError
+          ? error
+          : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
+      throw error;
+    } finally {
+      const { run } = this.#transcript;
+      unwatch();
+      signal?.removeEventListener("abort", leave);
+      if (run.outcome !== null) this.#hasEnded.abort();
+      this.#change({ run, isStopping: false, failure }, "close", failure?.message);
+      this.#requests.observe({ type: "end", outcome: run.outcome, failure });
     }
-    unwatch();
-    signal?.removeEventListener("abort", leave);
-    if (this.#isOver) this.#hasEnded.abort();
-    this.#close(failure);
-    if (failure !== null) throw failure;
-    return this.#transcript.run;
-  }
-
-  #close(error: unknown): void {
-    const { run } = this.#transcript;
-    const failure =
-      error === null || error instanceof ReaderError
-        ? error
-        : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
-    this.#set({ run, isStopping: false, failure }, { type: "close", problem: failure?.message ?? null });
-    this.#requests.observe({ type: "end", outcome: run.outcome, failure });
   }
 
   /** Connect and read until the run's end, or until the connection breaks; then wait. */
@@ -197,7 +185,7 @@ export class Reader implements Run {
   async #connectAndRead(): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
-    this.#set({}, { type: "connect" });
+    this.#change({}, "connect");
     const unwatch = this.#watchSilence(connection);
     try {
       const response = await this.#open(connection.signal);
@@ -206,7 +194,7 @@ export class Reader implements Run {
       if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
         throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
       }
-      this.#set({ run: this.#transcript.run }, { type: "open" });
+      this.#change({ run: this.#transcript.run }, "open");
       await this.#read(response.body.getReader(), connection.signal);
     } finally {
       unwatch();
@@ -221,12 +209,10 @@ export class Reader implements Run {
     const runId = this.#runId;
     if (runId !== null || !this.#start) {
       const cursor = this.#transcript.lastEventId;
-      const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
+      const headers = cursor === null ? ACCEPT : { ...ACCEPT, "Last-Event-ID": cursor };
       return this.#requests.send({ method: "GET", runId, headers, cursor, attempt, signal });
     }
-    const { body, idempotencyKey } = this.#start;
-    const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
-    const response = await this.#requests.send({ method: "POST", headers, body, attempt, signal });
+    const response = await this.#requests.send({ ...this.#start, attempt, signal });
     // Only its last part: a proxy may have put the server under another path.
     const located = response.headers.get("Location")?.replace(/[?#].*|.*\//g, "");
     if (located) this.#transcript.run = { ...this.#transcript.run, runId: decodeURIComponent(located) };
@@ -253,10 +239,9 @@ export class Reader implements Run {
     this.#heardAtMs = this.#platform.nowMs();
     const transcript = this.#transcript;
     const { receivedLength } = transcript.run;
-    const { comments } = decoder;
     const { applied, error } = transcript.take(decoder.feed(bytes));
     const { run } = transcript;
-    const isHeartbeat = decoder.comments > comments;
+    const isHeartbeat = decoder.comments > 0;
     if (isHeartbeat) this.#requests.observe({ type: "heartbeat" });
     if (applied > 0) {
       const textLength = run.receivedLength - receivedLength;
@@ -264,7 +249,7 @@ export class Reader implements Run {
     }
     // The end is told together with the closing; and while all is well, a heartbeat is no news.
     const isNews = applied > 0 || (isHeartbeat && this.getSnapshot().connection.attempt > 0);
-    if (isNews && !this.#isOver) this.#set(applied > 0 ? { run } : {}, { type: "progress" });
+    if (isNews && !this.#isOver) this.#change(applied > 0 ? { run } : {}, "progress");
     if (error !== null) throw error;
   }
 
@@ -293,14 +278,13 @@ export class Reader implements Run {
     }
     const waitMs = waitAfter(attempt, platform.random(), askedMs);
     if (waitMs === null && !platform.isAway()) {
-      const wayOut = run.runId === null ? "Try again later." : "The answer goes on without you; try again later.";
-      throw new ReaderError("connection_lost", `${problem} ${wayOut}`, `gave up after ${attempt} attempts`);
+      throw new ReaderError("connection_lost", `${problem} Try again later.`, `gave up after ${attempt} attempts`);
     }
     const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });
     const waiting = new AbortController();
     this.#waiting = waiting;
-    this.#set({}, { type: "interrupt", problem, retryAtMs });
+    this.#change({}, "interrupt", problem, retryAtMs);
     await sleep(platform, waitMs, waiting.signal);
     this.#waiting = null;
   }
@@ -308,7 +292,7 @@ export class Reader implements Run {
   /** End the wait that is under way, and count failures from 0. */
   #hurry(): void {
     if (!this.#waiting) return;
-    this.#set({}, { type: "wake" });
+    this.#change({}, "wake");
     this.#waiting.abort();
   }
 
