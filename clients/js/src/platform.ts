@@ -35,7 +35,4 @@ export const PLATFORM: Platform = {
   isAway: () =>
     (hasDocument && document.visibilityState === "hidden") ||
     (typeof navigator !== "undefined" && navigator.onLine === false),
-  // Not `randomUUID`: a page that came over plain HTTP lacks it.
-  newIdempotencyKey: () =>
-    Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
 };
