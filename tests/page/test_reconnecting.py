@@ -92,14 +92,14 @@ async def test_a_broken_connection_is_told_and_healed(
     await chat.expect_text("Before")
     server.refusals.extend(refusal(502, "x", "x") for _ in range(3))
     run.cut_now()
-    await expect(chat.notice).to_contain_text(re.compile("again", re.IGNORECASE))
+    await expect(chat.notice).to_contain_text(re.compile("again|reconnecting", re.IGNORECASE))
     await chat.expect_text("Before")
     server.refusals.clear()
     run.say(" and after")
     run.end()
     await page.clock.run_for(60_000)
     await chat.expect_answer("Before and after")
-    await expect(chat.notice).to_be_hidden()
+    await expect(chat.notice).to_be_empty()
 
 
 async def test_p1_a_network_that_goes_away_and_comes_back_costs_nothing(
@@ -112,13 +112,13 @@ async def test_p1_a_network_that_goes_away_and_comes_back_costs_nothing(
     await context.set_offline(True)
     run.cut_now()
     run.say(" the tunnel")
-    await expect(chat.notice).to_be_visible()
+    await expect(chat.notice).not_to_be_empty()
     await chat.expect_text("Before")
     run.say(", and after")
     run.end()
     await context.set_offline(False)
     await chat.expect_answer("Before the tunnel, and after")
-    await expect(chat.notice).to_be_hidden()
+    await expect(chat.notice).to_be_empty()
 
 
 @pytest.mark.parametrize("event", ["online", "visibilitychange"])
@@ -129,7 +129,7 @@ async def test_a_reader_who_comes_back_does_not_wait(chat: Chat, page: Page, eve
     run.say("Before")
     await chat.expect_text("Before")
     run.cut_now()
-    await expect(chat.notice).to_be_visible()
+    await expect(chat.notice).not_to_be_empty()
     run.end()
     await page.evaluate(f"document.dispatchEvent(new Event('{event}', {{bubbles: true}}))")
     await chat.expect_answer("Before")

@@ -14,9 +14,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def other(chat: Chat, context: BrowserContext, server: PageServer) -> Chat:
-    """A second tab of the same browser."""
+    """A second tab of the same browser, on the same conversation."""
+    await expect(chat.textbox).to_be_visible()
     page = await context.new_page()
-    await page.goto(server.url)
+    await page.goto(chat.page.url)
     return Chat(page, server)
 
 
