@@ -19,7 +19,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
 
 from tests.page.chat import Chat
-from tests.page.server import PAGE, PageServer, serve_page
+from tests.page.server import PageServer, serve_page
+from tickertape.web.page_files import HOW_TO_BUILD, is_page_built
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -57,8 +58,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def built_page() -> None:
     """The page, built; it is no part of the repository."""
-    if not (PAGE / "index.html").is_file():
-        pytest.fail(f"the page is not built: {PAGE} has no index.html; `make page` builds it")
+    if not is_page_built():
+        pytest.fail(HOW_TO_BUILD)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

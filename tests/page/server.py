@@ -11,15 +11,12 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
 
 from aiohttp import web
 
 from tests.page.run import Run, break_off
-from tickertape.web.asgi import PAGE_HEADERS
+from tickertape.web.page_files import PAGE_FOLDER, page_headers
 
-PAGE = Path(str(files("tickertape.web"))) / "page"
 MODELS = ["test/parrot", "test/crow"]
 
 
@@ -143,10 +140,11 @@ class PageServer:
         return web.json_response({"said": "Done."})
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        path = PAGE / (request.match_info["name"] or "index.html")
+        name = request.match_info["name"] or "index.html"
+        path = PAGE_FOLDER / name
         if not path.is_file():
             return refusal(404, "not_found", "there is nothing here")
-        return web.FileResponse(path, headers=PAGE_HEADERS)
+        return web.FileResponse(path, headers=page_headers(name))
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> web.Response:
