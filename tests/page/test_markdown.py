@@ -22,8 +22,13 @@ async def test_p10_nothing_that_a_model_writes_runs_or_asks_elsewhere(
     chat: Chat, page: Page, text: str
 ) -> None:
     """Whole, and character by character, so that each half of it stands there once."""
-    dialogs: list[Dialog] = []
-    page.on("dialog", dialogs.append)
+    dialogs: list[str] = []
+
+    async def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        await dialog.dismiss()
+
+    page.on("dialog", note)
     await page.evaluate(GUARD)
     address = page.url
     for pieces in ([text], list(text)):
