@@ -12,7 +12,7 @@ import { BreakIt } from "./BreakIt.tsx";
 import { noteQuestion } from "./conversations.ts";
 import { browserStorage, createConversationStore } from "./conversation_store.ts";
 import { Inspector } from "./Inspector.tsx";
-import { fetchFaults, fetchModels, type Fault, type Models } from "./server.ts";
+import { fetchFaults, fetchModels, NO_MODELS, type Fault, type Models } from "./server.ts";
 import { Sidebar } from "./Sidebar.tsx";
 import { readTheme, setTheme, type Theme } from "./theme.ts";
 import { createTraceStore } from "./trace_store.ts";
@@ -126,19 +126,24 @@ function openRunId(conversation: Conversation): string | null {
 }
 
 function useServer(): { models: Models; faults: readonly Fault[] } {
-  const [models, setModels] = useState<Models>({ names: [], byDefault: null });
+  const [models, setModels] = useState(NO_MODELS);
   const [faults, setFaults] = useState<readonly Fault[]>([]);
   useEffect(() => {
     const leaving = new AbortController();
-    const unlessLeft = <Value,>(set: (value: Value) => void) => (value: Value) => {
-      if (!leaving.signal.aborted) set(value);
-    };
-    void fetchModels(leaving.signal).then(unlessLeft(setModels));
-    void fetchFaults(leaving.signal).then(unlessLeft(setFaults));
+    void fetchServer(leaving.signal).then(({ models, faults }) => {
+      if (leaving.signal.aborted) return;
+      setModels(models);
+      setFaults(faults);
+    });
     preloadMarkdown();
     return () => leaving.abort();
   }, []);
   return { models, faults };
+}
+
+async function fetchServer(signal: AbortSignal) {
+  const models = await fetchModels(signal);
+  return { models, faults: models.hasFaults ? await fetchFaults(signal) : [] };
 }
 
 /** Which conversation is open: the one in the address, or the last one, or a new one. */

@@ -6,7 +6,11 @@
 export interface Models {
   readonly names: readonly string[];
   readonly byDefault: string | null;
+  /** Whether the server was started to have its answers broken. */
+  readonly hasFaults: boolean;
 }
+
+export const NO_MODELS: Models = { names: [], byDefault: null, hasFaults: false };
 
 export interface Fault {
   readonly name: string;
@@ -19,10 +23,11 @@ export async function fetchModels(signal: AbortSignal): Promise<Models> {
   const body = await fetchJson("/models", signal);
   const names = strings(field(body, "models"));
   const byDefault = field(body, "default");
-  return { names, byDefault: typeof byDefault === "string" ? byDefault : null };
+  const hasFaults = field(body, "has_faults") === true;
+  return { names, byDefault: typeof byDefault === "string" ? byDefault : null, hasFaults };
 }
 
-/** The faults that can be ordered; none, unless the server was started for it. */
+/** The faults that can be ordered. Ask only a server that says that it has some. */
 export async function fetchFaults(signal: AbortSignal): Promise<readonly Fault[]> {
   const actions = field(await fetchJson("/faults", signal), "actions");
   if (!Array.isArray(actions)) return [];
@@ -35,6 +40,7 @@ export async function fetchFaults(signal: AbortSignal): Promise<readonly Fault[]
 
 /** Order a fault for a run. Returns what the server said of it, in plain words. */
 export async function orderFault(fault: Fault, runId: string | null): Promise<string> {
+  if (runId === null) return "No answer is under way. Ask something, and break it while it flows.";
   try {
     const response = await fetch(`/faults/${encodeURIComponent(fault.name)}`, {
       method: "POST",
@@ -42,12 +48,9 @@ export async function orderFault(fault: Fault, runId: string | null): Promise<st
       body: JSON.stringify({ run_id: runId }),
     });
     const body: unknown = await response.json().catch(() => null);
-    if (response.ok) {
-      const said = field(body, "message");
-      return typeof said === "string" ? said : `${fault.label}: done.`;
-    }
+    if (response.ok) return `${fault.label}: done.`;
     const said = field(field(body, "error"), "message");
-    return typeof said === "string" ? said : `The server answered ${response.status}.`;
+    return `${fault.label}: ${typeof said === "string" ? said : `the server answered ${response.status}`}.`;
   } catch {
     return "The server can't be reached.";
   }
