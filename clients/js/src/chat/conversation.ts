@@ -2,7 +2,7 @@
  * A conversation: its messages, the answer in flight, what is kept of it, and its other tabs.
  *
  * A store for any interface: `subscribe`, `getSnapshot`, and the calls that change it. Listeners are
- * called once per frame at most. Making one does nothing to the world; `attach` begins, and the
+ * called at most once per frame. Making one does nothing to the world; `attach` begins, and the
  * function it returns lets go again without stopping anything on the server.
  *
  * Several tabs: each writes what it changes at once, and takes over what another one has written.
@@ -19,7 +19,7 @@ import { merge } from "./merge.ts";
 import { type AssistantMessage, type ChatMessage, isOpen, randomKey, requestMessages } from "./message.ts";
 import { type ChatStatus, type ConversationSnapshot, EMPTY } from "./snapshot.ts";
 import { browserStorage, type ChatStorage, memoryStorage } from "./storage.ts";
-import { ENGLISH, noteOf, type Words } from "./words.ts";
+import { allWords, noteOf, type SomeWords } from "./words.ts";
 
 const SAVE_INTERVAL_MS = 1_000;
 
@@ -39,15 +39,18 @@ export interface ConversationOptions extends Omit<RunOptions, "signal"> {
   prepareRequest?: (request: ChatRequest) => ChatRequest;
   /** Show text as it arrives, in bursts. Default: evenly, except to who wants reduced motion. */
   isPaced?: boolean;
-  /** The words of `error`. */
-  words?: Words;
+  /** Other words than the English ones. */
+  words?: SomeWords;
 }
 
 export class Conversation {
   readonly id: string;
   #options: ConversationOptions;
   readonly #archive: Archive;
-  readonly #frames = new Frames(() => this.#draw());
+  readonly #frames = new Frames(
+    () => this.#draw(),
+    () => this.#nowMs(),
+  );
   readonly #listeners = new Set<() => void>();
   #snapshot: ConversationSnapshot = EMPTY;
   #published: readonly ChatMessage[] = [];
@@ -60,6 +63,7 @@ export class Conversation {
   #attached = 0;
   #detach = (): void => {};
   #savedAtMs = 0;
+  #lessMotion: { readonly matches: boolean } | null = null;
   #savedRunId: string | null = null;
 
   constructor(options: ConversationOptions = {}) {
@@ -211,9 +215,9 @@ export class Conversation {
     const nowMs = this.#nowMs();
     // That the run is known is kept at once: from here on nothing has to be started again.
     if (live.run.runId !== this.#savedRunId || nowMs - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#saveProgress();
-    // An end is not held back by a page that gets no frames.
-    if (live.ending !== null && isHidden()) this.#frames.flush();
-    else this.#frames.request();
+    // An end is not held back.
+    if (live.ending === null) this.#frames.request();
+    else this.#frames.hurry();
   }
 
   /** Bring the snapshot up to date, and tell the listeners if it is another one. */
@@ -255,6 +259,7 @@ export class Conversation {
       status: this.#statusOf(last),
       connection: this.#live?.connection ?? IDLE,
       error: isSame ? before.error : this.#errorOf(last),
+      isStopUnheard: this.#live?.isStopUnheard ?? false,
       isKept: this.#isKept,
     };
     this.#published = this.#outline;
@@ -273,12 +278,13 @@ export class Conversation {
     if (last?.role !== "assistant" || last.ending === null) return null;
     const { status, code, remedy } = last.ending;
     if (status === "completed" || code === "stopped" || code === "unsent") return null;
-    return { message: noteOf(last.ending, this.#options.words ?? ENGLISH), code, remedy };
+    return { message: noteOf(last.ending, allWords(this.#options.words)), code, remedy };
   }
 
   #isPaced(): boolean {
     if (isHidden()) return false;
-    return this.#options.isPaced ?? !wantsLessMotion();
+    this.#lessMotion ??= watchLessMotion();
+    return this.#options.isPaced ?? !this.#lessMotion.matches;
   }
 
   #nowMs(): number {
@@ -377,6 +383,8 @@ function isEqual(one: ConversationSnapshot, other: ConversationSnapshot): boolea
   return (Object.keys(one) as (keyof ConversationSnapshot)[]).every((key) => one[key] === other[key]);
 }
 
-function wantsLessMotion(): boolean {
-  return typeof matchMedia === "function" && matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Asked for once: to ask anew in each frame costs more than all the rest of it. */
+function watchLessMotion(): { readonly matches: boolean } {
+  if (typeof matchMedia !== "function") return { matches: false };
+  return matchMedia("(prefers-reduced-motion: reduce)");
 }
