@@ -125,7 +125,10 @@ class PageServer:
         return web.json_response({})
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"models": MODELS, "default": MODELS[0]})
+        offered: dict[str, object] = {"models": MODELS, "default": MODELS[0]}
+        if self.actions:
+            offered["has_faults"] = True
+        return web.json_response(offered)
 
     async def _faults(self, request: web.Request) -> web.Response:
         if not self.actions:

@@ -21,7 +21,7 @@ async def test_the_end_stays_in_view_until_the_reader_scrolls_up(chat: Chat, pag
     run = await chat.ask()
     run.say("line\n\n" * 100 + "here")
     await expect(chat.answer).to_contain_text("here")
-    await page.wait_for_function(f"({TO_END})(document.querySelector('[role=log]')) <= 1")
+    await page.wait_for_function(f"() => ({TO_END})(document.querySelector('[role=log]')) <= 1")
     await chat.log.hover()
     await page.mouse.wheel(0, -300)
     await expect(latest).to_be_visible()
@@ -31,7 +31,7 @@ async def test_the_end_stays_in_view_until_the_reader_scrolls_up(chat: Chat, pag
     assert top == await chat.log.evaluate("element => element.scrollTop")
     await latest.click()
     await expect(latest).to_be_hidden()
-    await page.wait_for_function(f"({TO_END})(document.querySelector('[role=log]')) <= 1")
+    await page.wait_for_function(f"() => ({TO_END})(document.querySelector('[role=log]')) <= 1")
 
 
 async def test_a_phone_shows_all_of_it(open_context, server: PageServer) -> None:

@@ -116,7 +116,8 @@ async def test_twenty_thousand_tokens_cost_one_update_a_frame_of_bounded_work(
     await expect(chat.answer).to_contain_text(pieces[-1].strip())
     meter = await page.evaluate("meter")
     report(meter, f"{TOKENS} tokens")
-    assert len(meter["updates"]) <= meter["frames"]
+    # Colouring a block of code that is complete is an update of its own.
+    assert len(meter["updates"]) <= meter["frames"] + TOKENS / 100
     # The end may draw the message once more, as one that is whole.
     early, late = meter["updates"][5:105], meter["updates"][-105:-5]
     assert max(late) <= 4 * max(early)
