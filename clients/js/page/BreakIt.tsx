@@ -82,11 +82,9 @@ export function BreakIt({ faults, runId, onOrdered }: Props) {
               type="button"
               role="menuitem"
               tabIndex={-1}
-              aria-label={fault.label}
-              aria-description={fault.description}
               onClick={() => void order(fault)}
             >
-              <b>{fault.label}</b>
+              <b>{fault.label}</b>{" "}
               <span>{fault.description}</span>
             </button>
           ))}

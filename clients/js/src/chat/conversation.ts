@@ -10,6 +10,7 @@
  */
 import { IDLE } from "../connection.ts";
 import { NEW_RUN } from "../reduce.ts";
+import { cancelRun } from "../run.ts";
 import type { ChatRequest, RunOptions, RunState } from "../types.ts";
 import { Archive, type Asked, type StoredConversation } from "./archive.ts";
 import type { Ending } from "./ending.ts";
@@ -146,7 +147,11 @@ export class Conversation {
 
   /** Forget everything. An answer in flight is cancelled: nobody could come back to it. */
   clear(): void {
-    this.#live?.abandon();
+    const last = this.#outline.at(-1);
+    if (this.#live !== null) this.#live.abandon();
+    else if (last !== undefined && isOpen(last) && last.run.runId !== null)
+      // Who can't be told will find out that nobody reads it.
+      cancelRun(last.run.runId, this.#options).catch(() => {});
     this.#live = null;
     this.#set([], null);
   }

@@ -7,17 +7,15 @@
  * is drawn at once when the page is seen again.
  */
 
-// A little less than two frames at 60 Hz, since no frame comes on the dot.
-const MIN_INTERVAL_MS = 30;
+const INTERVAL_MS = 1_000 / 30;
 const HIDDEN_INTERVAL_MS = 1_000;
-// Where nothing has frames, as in Node.
-const FRAME_MS = 16;
+// Of a usual screen; and where nothing has frames, as in Node.
+const FRAME_MS = 1_000 / 60;
 
 export class Frames {
   readonly #draw: () => void;
   readonly #nowMs: () => number;
   #cancel: (() => void) | null = null;
-  #isUrgent = false;
   #drawnAtMs = -Infinity;
 
   constructor(draw: () => void, nowMs: () => number) {
@@ -27,14 +25,20 @@ export class Frames {
 
   /** Draw soon. Asking again before it changes nothing. */
   request(): void {
-    this.#cancel ??= schedule(() => this.#frame());
+    if (this.#cancel !== null) return;
+    const sinceMs = Math.abs(this.#nowMs() - this.#drawnAtMs);
+    // The frame is asked for when half of the one before is over, so that rounding costs none.
+    const earlyMs = INTERVAL_MS - FRAME_MS / 2 - sinceMs;
+    if (earlyMs <= 0 || isHidden()) return this.#inFrame();
+    // A timer, since every frame that is asked for costs, whether it is drawn in or not.
+    this.#cancel = after(earlyMs, () => this.#inFrame());
   }
 
-  /** Draw in the next frame, and on a page that gets none now. */
+  /** Draw in the very next frame, and at once on a page that gets none. */
   hurry(): void {
     if (isHidden()) return this.flush();
-    this.#isUrgent = true;
-    this.request();
+    this.cancel();
+    this.#inFrame();
   }
 
   /** Draw now, in place of the next frame. */
@@ -55,14 +59,10 @@ export class Frames {
   cancel(): void {
     this.#cancel?.();
     this.#cancel = null;
-    this.#isUrgent = false;
   }
 
-  #frame(): void {
-    this.#cancel = null;
-    const isDue = Math.abs(this.#nowMs() - this.#drawnAtMs) >= MIN_INTERVAL_MS;
-    if (isDue || this.#isUrgent) this.flush();
-    else this.request();
+  #inFrame(): void {
+    this.#cancel = inFrame(() => this.flush());
   }
 }
 
@@ -70,11 +70,15 @@ export function isHidden(): boolean {
   return typeof document !== "undefined" && document.visibilityState === "hidden";
 }
 
-function schedule(callback: () => void): () => void {
+function inFrame(callback: () => void): () => void {
   if (typeof requestAnimationFrame === "function" && !isHidden()) {
     const frame = requestAnimationFrame(callback);
     return () => cancelAnimationFrame(frame);
   }
-  const timer = setTimeout(callback, isHidden() ? HIDDEN_INTERVAL_MS : FRAME_MS);
+  return after(isHidden() ? HIDDEN_INTERVAL_MS : FRAME_MS, callback);
+}
+
+function after(delayMs: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 }
