@@ -166,6 +166,7 @@ async def test_the_inspector_and_the_menu_by_keyboard(
     """They open by a key, close by Escape, and give the focus back."""
     server.actions = [{"name": "cut", "label": "Cut", "description": "Cuts the connection."}]
     await page.reload()
+    await expect(chat.button("Break it")).to_be_visible()
     inspector = page.get_by_role("complementary", name="Inspector")
     await page.keyboard.press("Alt+i")
     await expect(inspector).to_be_visible()
