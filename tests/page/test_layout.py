@@ -74,6 +74,16 @@ async def test_a_phone_has_the_conversations_in_a_drawer(open_context, server: P
     await expect(opener).to_be_focused()
 
 
+async def test_a_phone_shows_all_of_the_menu(open_context, server: PageServer) -> None:
+    """Whatever its button's place is, no part of it lies outside of the screen."""
+    server.actions = [{"name": "cut", "label": "Cut", "description": "Cuts the connection." * 3}]
+    context = await open_context(**PHONE)
+    page = await context.new_page()
+    await page.goto(server.url)
+    await page.get_by_role("button", name="Break it", exact=True).click()
+    await expect(page.get_by_role("menu")).to_be_in_viewport(ratio=1)
+
+
 async def test_text_at_four_times_its_size_can_be_read(open_context, server: PageServer) -> None:
     """Enlarged by a quarter of the width, nothing is cut off sideways and all can be reached."""
     context = await open_context(viewport={"width": 320, "height": 256})
