@@ -1,0 +1,40 @@
+/**
+ * What a conversation shows at one moment.
+ */
+import { IDLE } from "../connection.ts";
+import type { ConnectionInfo } from "../types.ts";
+import type { Remedy } from "./ending.ts";
+import type { ChatMessage } from "./message.ts";
+
+/**
+ * `loading`: what was kept is being read; `ready`: a message can be sent; `waiting`: asked, and
+ * nothing of the answer is there yet; `streaming`: the answer flows; `stopping`: the server has been
+ * asked to stop. Whether the connection is well is another question: `connection` answers it.
+ */
+export type ChatStatus = "loading" | "ready" | "waiting" | "streaming" | "stopping";
+
+/** Why the last answer ended early, and what helps. */
+export interface ChatError {
+  /** A sentence to show. */
+  readonly message: string;
+  readonly code: string;
+  readonly remedy: Remedy | null;
+}
+
+export interface ConversationSnapshot {
+  readonly messages: readonly ChatMessage[];
+  readonly status: ChatStatus;
+  readonly connection: ConnectionInfo;
+  readonly error: ChatError | null;
+  /** False when the storage refused: a reload would lose the conversation. */
+  readonly isKept: boolean;
+}
+
+/** What there is before anything has been read: on a server, and while a page comes alive. */
+export const EMPTY: ConversationSnapshot = {
+  messages: [],
+  status: "loading",
+  connection: IDLE,
+  error: null,
+  isKept: true,
+};
