@@ -15,7 +15,8 @@ async function bundle(entry, external) {
       write: false,
       minify: true,
       lib: { entry, formats: ["es"], fileName: "bundle" },
-      rollupOptions: { external },
+      // A library's own build keeps its blanks; an application's, which is measured, does not.
+      rolldownOptions: { external, output: { minify: true } },
     },
   });
   const outputs = (Array.isArray(result) ? result : [result]).flatMap((one) => one.output);

@@ -17,3 +17,13 @@ export class ReaderError extends Error implements ReaderFailure {
     this.detail = detail;
   }
 }
+
+/** Not reached, or broken off: a reason to try again. `message` is in plain words. */
+export class Interruption extends Error {
+  readonly askedMs: number;
+
+  constructor(message: string, askedMs = 0) {
+    super(message);
+    this.askedMs = askedMs;
+  }
+}

@@ -160,7 +160,10 @@ export type ReaderErrorCode =
   | "invalid_request"
   | "idempotency_conflict"
   | "not_configured"
-  | "left";
+  /** `leave` was called. */
+  | "left"
+  /** A bug, ours or the caller's; `ended` rejects with the error itself. */
+  | "unexpected";
 
 /** One moment of a run and its reading. The same object until something has changed. */
 export interface RunSnapshot {
@@ -203,7 +206,14 @@ export type Observation =
   | { type: "answer"; atMs: number; method: "POST" | "GET" | "DELETE"; status: number }
   | { type: "arrival"; atMs: number; events: number; textLength: number; cursor: string | null }
   | { type: "heartbeat"; atMs: number }
-  | { type: "interruption"; atMs: number; cursor: string | null; problem: string; retryAtMs: number }
+  | {
+      type: "interruption";
+      atMs: number;
+      cursor: string | null;
+      problem: string;
+      /** Null: at the next wake. */
+      retryAtMs: number | null;
+    }
   | { type: "end"; atMs: number; outcome: Outcome | null; failure: ReaderFailure | null };
 
 /** What wakes a reader that waits: the network is back, or the page is seen again. */
@@ -219,6 +229,8 @@ export interface Platform {
   clearTimeout(timer: unknown): void;
   /** Hear of wakes until the function returned is called. */
   watchWakes(listener: (wake: Wake) => void): () => void;
+  /** Whether the page is hidden, or the network known to be away: then nobody gives up. */
+  isAway(): boolean;
   newIdempotencyKey(): string;
 }
 
@@ -233,17 +245,24 @@ export interface RunOptions {
   /** Shorthand for `platform.fetch`. */
   fetch?: Platform["fetch"];
   platform?: Partial<Platform>;
+  /**
+   * When the server has lost what was read (`records_lost`), drop the text and read the run again
+   * from its beginning; default true. It is done only for a run that was read from its beginning.
+   */
+  rereadsLost?: boolean;
   /** Hear of every request, arrival, heartbeat and interruption. */
   observe?: (observation: Observation) => void;
   /** Aborting it is `leave()`. */
   signal?: AbortSignal;
 }
 
+/** Where to start a run. */
 export interface StartOptions extends RunOptions {
   /** A second start with the same key and request joins the first run. Default: a new one. */
   idempotencyKey?: string;
 }
 
+/** Where to go on with a run. */
 export interface TailOptions extends RunOptions {
   /** The cursor to read after; default: that of `state`, or the beginning. */
   after?: string;
@@ -251,6 +270,7 @@ export interface TailOptions extends RunOptions {
   state?: RunState;
 }
 
+/** One message of the conversation so far, in the server's field names. */
 export interface Message {
   role: "system" | "developer" | "user" | "assistant" | "tool";
   content?: string | readonly Record<string, unknown>[] | null;

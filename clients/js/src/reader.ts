@@ -1,0 +1,342 @@
+/**
+ * Follows one run to its end, from one connection after the other.
+ *
+ * Acts: what to do is decided by `connection.ts` (the states), `backoff.ts` (the waits) and
+ * `transcript.ts` (what is new). Each chunk of bytes is one reduction and one notification. An end
+ * of file without an outcome is a broken connection, never an end.
+ */
+import { waitAfter } from "./backoff.ts";
+import { BlockDecoder } from "./blocks.ts";
+import { cancel } from "./cancel.ts";
+import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
+import { Interruption, ReaderError } from "./errors.ts";
+import { CursorRefused, Requests, unlessAborted } from "./requests.ts";
+import { Store } from "./store.ts";
+import { DOUBT_MS, SILENCE_TIMEOUT_MS } from "./timeouts.ts";
+import { Transcript } from "./transcript.ts";
+import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
+import { protocolError } from "./wire.ts";
+
+/** The body and the key of a start. */
+export interface Start {
+  readonly body: string;
+  readonly idempotencyKey: string;
+}
+
+/** A reason to connect anew at once: the connection may be dead, though nothing says so. */
+const DOUBT = new Error("the connection is in doubt");
+
+/** A reason to end here: stop was asked for, and the start has never reached the server. */
+const NEVER_STARTED = new Error("the run was never started");
+
+/** A log that keeps losing what was read is given up. */
+const MAX_REREADS = 3;
+
+/** Once stop was asked for, a start that fails so often has not arrived. */
+const MAX_ATTEMPTS_TO_STOP = 3;
+
+export class Reader implements Run {
+  readonly ended: Promise<RunState>;
+  readonly subscribe: Run["subscribe"];
+  readonly getSnapshot: Run["getSnapshot"];
+  readonly #store: Store<RunSnapshot>;
+  readonly #requests: Requests;
+  readonly #platform: Platform;
+  readonly #options: RunOptions;
+  readonly #start: Start | null;
+  #transcript: Transcript;
+  #rereads = 0;
+  #connection: AbortController | null = null;
+  #heardAtMs = 0;
+  #endWait: (() => void) | null = null;
+  #leaving: ReaderError | null = null;
+  #stopping: Promise<void> | null = null;
+  readonly #hasEnded = new AbortController();
+
+  /** Read on from `transcript`, or begin with `start` where its run has no id yet. */
+  constructor(options: RunOptions, transcript: Transcript, start: Start | null) {
+    this.#options = options;
+    this.#transcript = transcript;
+    this.#start = start;
+    this.#requests = new Requests(options);
+    this.#platform = this.#requests.platform;
+    this.#store = new Store<RunSnapshot>({
+      run: transcript.run,
+      connection: IDLE,
+      isStopping: false,
+      failure: null,
+    });
+    this.subscribe = this.#store.subscribe;
+    this.getSnapshot = this.#store.getSnapshot;
+    this.ended = this.#readToEnd();
+    this.ended.catch((error: unknown) => {
+      // Those who look at the snapshot know it already. A bug rises in any case.
+      if (!(error instanceof ReaderError)) throw error;
+    });
+  }
+
+  leave(): void {
+    this.#leaving ??= new ReaderError("left", "You have left this answer.");
+    this.#connection?.abort(this.#leaving);
+    this.#endWait?.();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().catch((error: unknown) => {
+      this.#stopping = null; // it may be asked for again
+      this.#set({ isStopping: false });
+      throw error;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#set({ isStopping: true });
+    this.#hurry();
+    const ended = this.ended.then(
+      () => {},
+      () => {}, // who waits for `ended` hears of it
+    );
+    if ((await this.#runIdKnown()) !== null && !this.#isOver) {
+      try {
+        await cancel(this.#requests, this.#runId as string, this.#hasEnded.signal);
+      } catch (error) {
+        if (!this.#isOver) throw error;
+      }
+      this.#hurry();
+    }
+    await ended;
+  }
+
+  get #runId(): string | null {
+    return this.#transcript.run.runId;
+  }
+
+  get #isOver(): boolean {
+    return this.#transcript.run.outcome !== null;
+  }
+
+  get #isClosed(): boolean {
+    return this.getSnapshot().connection.state === "closed";
+  }
+
+  #set(change: Partial<RunSnapshot>, signal?: ConnectionSignal): void {
+    const before = this.getSnapshot();
+    const connection = signal ? nextConnection(before.connection, signal) : before.connection;
+    this.#store.set({ ...before, ...change, connection });
+  }
+
+  /** Return the run's id as soon as it is known; null if reading ends before. */
+  #runIdKnown(): Promise<string | null> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.#runId === null && !this.#isClosed) return;
+        unsubscribe();
+        resolve(this.#runId);
+      };
+      const unsubscribe = this.subscribe(look);
+      look();
+    });
+  }
+
+  async #readToEnd(): Promise<RunState> {
+    const unwatch = this.#platform.watchWakes((wake) => this.#onWake(wake));
+    const { signal } = this.#options;
+    const leave = () => this.leave();
+    signal?.addEventListener("abort", leave);
+    if (signal?.aborted) this.leave();
+    let failure: unknown = null;
+    try {
+      while (!this.#isOver) await this.#attempt();
+    } catch (error) {
+      failure = error;
+    }
+    unwatch();
+    signal?.removeEventListener("abort", leave);
+    this.#hasEnded.abort();
+    this.#close(failure);
+    if (failure !== null) throw failure;
+    return this.#transcript.run;
+  }
+
+  #close(failure: unknown): void {
+    const { run } = this.#transcript;
+    let told = failure === null ? null : failure;
+    if (told !== null && !(told instanceof ReaderError)) {
+      told = new ReaderError("unexpected", "Something went wrong on this page.", String(failure));
+    }
+    const known = told as ReaderError | null;
+    const plain = known && { code: known.code, message: known.message, detail: known.detail };
+    this.#set({ run, isStopping: false, failure: plain }, { type: "close", problem: known?.message ?? null });
+    this.#requests.observe({ type: "end", atMs: this.#platform.nowMs(), outcome: run.outcome, failure: plain });
+  }
+
+  /** Connect and read until the run's end, or until the connection breaks; then wait. */
+  async #attempt(): Promise<void> {
+    try {
+      if (this.#leaving) throw this.#leaving;
+      await this.#connectAndRead();
+    } catch (error) {
+      if (error === DOUBT) return;
+      if (error === NEVER_STARTED) return this.#endHere();
+      if (error instanceof Interruption) return this.#wait(error);
+      if (!this.#canReread(error)) throw error;
+      // What is on the screen stays until there is something in its place.
+      this.#rereads += 1;
+      this.#transcript = new Transcript(this.#runId);
+    }
+  }
+
+  #canReread(error: unknown): boolean {
+    return (
+      error instanceof ReaderError &&
+      error.code === "records_lost" &&
+      this.#options.rereadsLost !== false &&
+      this.#transcript.isWhole &&
+      this.#runId !== null &&
+      this.#rereads < MAX_REREADS
+    );
+  }
+
+  #endHere(): void {
+    const { run } = this.#transcript;
+    this.#transcript.run = { ...run, outcome: "cancelled", cancelledBy: "user", length: run.receivedLength };
+  }
+
+  async #connectAndRead(): Promise<void> {
+    const connection = new AbortController();
+    this.#connection = connection;
+    this.#set({}, { type: "connect" });
+    const unwatch = this.#watchSilence(connection);
+    try {
+      const response = await this.#open(connection.signal);
+      if (response.status === 204) return this.#transcript.rereadEnd();
+      const type = response.headers.get("Content-Type") ?? "no content type";
+      if (!type.toLowerCase().startsWith("text/event-stream") || !response.body) {
+        throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
+      }
+      this.#set({ run: this.#transcript.run }, { type: "open" });
+      await this.#read(response.body.getReader(), connection.signal);
+    } finally {
+      unwatch();
+      this.#connection = null;
+      connection.abort(); // closes whatever is still open
+    }
+  }
+
+  /** Start the run, or go on with it: by its id as soon as that is known. */
+  async #open(signal: AbortSignal): Promise<Response> {
+    const { attempt } = this.getSnapshot().connection;
+    const start = this.#start;
+    if (this.#runId === null && start) {
+      const headers = { "Content-Type": "application/json", "Idempotency-Key": start.idempotencyKey };
+      const response = await this.#requests.send({ method: "POST", headers, body: start.body, attempt, signal });
+      // Only its last part: a proxy may have put the server under another path.
+      const runId = response.headers.get("Location")?.replace(/[?#].*/, "").split("/").pop();
+      if (runId) this.#transcript.run = { ...this.#transcript.run, runId: decodeURIComponent(runId) };
+      return response;
+    }
+    const cursor = this.#transcript.lastEventId;
+    const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
+    try {
+      return await this.#requests.send({ method: "GET", runId: this.#runId, headers, cursor, attempt, signal });
+    } catch (error) {
+      if (error instanceof CursorRefused && (this.#transcript.isWhole || this.#transcript.hasAdvanced)) {
+        // It was there: this reader has read it.
+        throw new ReaderError("records_lost", "The server has lost a part of this answer.", error.detail);
+      }
+      throw error;
+    }
+  }
+
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal): Promise<void> {
+    const decoder = new BlockDecoder();
+    while (!this.#isOver) {
+      const { done, value } = await unlessAborted(reader.read(), signal).catch((error: unknown) => {
+        // Nothing that we do makes a read fail: whatever its words, the connection broke.
+        throw (error as Error)?.name === "TypeError" ? new Interruption("The connection broke.") : error;
+      });
+      if (done) throw new Interruption("The answer broke off.");
+      this.#take(decoder, value);
+    }
+  }
+
+  #take(decoder: BlockDecoder, bytes: Uint8Array): void {
+    const atMs = (this.#heardAtMs = this.#platform.nowMs());
+    const transcript = this.#transcript;
+    const { comments } = decoder;
+    const before = transcript.run;
+    const { applied, error } = transcript.take(decoder.feed(bytes));
+    const { run } = transcript;
+    const isHeartbeat = decoder.comments > comments;
+    if (isHeartbeat) this.#requests.observe({ type: "heartbeat", atMs });
+    if (applied > 0) {
+      const textLength = run.receivedLength - before.receivedLength;
+      this.#requests.observe({ type: "arrival", atMs, events: applied, textLength, cursor: run.cursor });
+    }
+    // The end is told together with the closing.
+    if (run.outcome === null) {
+      if (applied > 0) this.#set({ run }, { type: "progress" });
+      else if (isHeartbeat && this.getSnapshot().connection.attempt > 0) this.#set({}, { type: "progress" });
+    }
+    if (error !== null) throw error;
+  }
+
+  /** Have the connection broken off when it is silent for too long, by one timer for all of it. */
+  #watchSilence(connection: AbortController): () => void {
+    const { nowMs, setTimeout, clearTimeout } = this.#platform;
+    let timer: unknown;
+    const look = () => {
+      const leftMs = this.#heardAtMs + SILENCE_TIMEOUT_MS - nowMs();
+      if (leftMs > 0) timer = setTimeout(look, leftMs);
+      else connection.abort(new Interruption("The server has gone silent."));
+    };
+    this.#heardAtMs = nowMs();
+    look();
+    return () => clearTimeout(timer);
+  }
+
+  async #wait(error: Interruption): Promise<void> {
+    if (this.#leaving) throw this.#leaving;
+    const platform = this.#platform;
+    const failures = this.getSnapshot().connection.attempt + 1;
+    const isStopping = this.#stopping !== null && this.#runId === null;
+    if (isStopping && failures >= MAX_ATTEMPTS_TO_STOP) return this.#endHere();
+    const waitMs = waitAfter(failures, platform.random(), error.askedMs);
+    if (waitMs === null && !platform.isAway()) {
+      throw new ReaderError(
+        "connection_lost",
+        `${error.message} The answer may go on there: try again later.`,
+        `gave up after ${failures} attempts`,
+      );
+    }
+    const atMs = platform.nowMs();
+    const retryAtMs = waitMs === null ? null : atMs + waitMs;
+    const { cursor } = this.#transcript.run;
+    this.#requests.observe({ type: "interruption", atMs, cursor, problem: error.message, retryAtMs });
+    let timer: unknown;
+    const waited = new Promise<void>((resolve) => {
+      this.#endWait = resolve;
+      if (waitMs !== null) timer = platform.setTimeout(resolve, waitMs);
+    });
+    this.#set({}, { type: "interrupt", problem: error.message, retryAtMs });
+    await waited;
+    platform.clearTimeout(timer);
+    this.#endWait = null;
+  }
+
+  /** End the wait that is under way, and count failures from 0. */
+  #hurry(): void {
+    if (this.#endWait === null) return;
+    this.#set({}, { type: "wake" });
+    this.#endWait();
+  }
+
+  #onWake(wake: Wake): void {
+    this.#hurry();
+    // A connection from before the network was away is dead, and nothing would tell.
+    const isInDoubt = wake === "online" || this.#platform.nowMs() - this.#heardAtMs > DOUBT_MS;
+    if (isInDoubt) this.#connection?.abort(DOUBT);
+  }
+}

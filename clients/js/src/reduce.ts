@@ -1,0 +1,126 @@
+/**
+ * What a run is after some events: the fold.
+ *
+ * Pure; takes a batch at a time and copies once for all of it. A text grows by plain
+ * concatenation, which engines keep as a rope: each delta costs the same, however long the text is.
+ */
+import type { Choice, RunEvent, RunState, ToolCall } from "./types.ts";
+
+type Draft<Value> = { -readonly [Key in keyof Value]: Value[Key] };
+
+const EMPTY_CHOICE: Choice = { text: "", reasoning: "", refusal: "", toolCalls: [], finishReason: null };
+
+/** A run of which nothing is known yet. */
+export const NEW_RUN: RunState = {
+  ...EMPTY_CHOICE,
+  runId: null,
+  model: null,
+  provider: null,
+  createdAt: null,
+  cursor: null,
+  receivedLength: 0,
+  otherChoices: [],
+  attempts: [],
+  filters: [],
+  usage: null,
+  outcome: null,
+  cancelledBy: null,
+  error: null,
+  timings: null,
+  length: null,
+};
+
+const SURROGATE_PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
+
+/** Return a text's length in code points, as `[...text].length` without the array. */
+export function codePointLength(text: string): number {
+  // Nearly all text has no surrogates, and a loop over it is quicker than a regular expression.
+  for (let at = 0; at < text.length; at += 1) {
+    if ((text.charCodeAt(at) & 0xf800) === 0xd800) {
+      return text.length - (text.match(SURROGATE_PAIR)?.length ?? 0);
+    }
+  }
+  return text.length;
+}
+
+function withToolCall(calls: readonly ToolCall[], event: RunEvent & { type: "tool_call" }): ToolCall[] {
+  const changed = [...calls];
+  // A provider may skip an index; nobody should find a hole.
+  while (changed.length <= event.index) changed.push({ id: null, name: null, arguments: "" });
+  const call = changed[event.index] as ToolCall;
+  changed[event.index] = {
+    // The first id and name count, and empty ones are none.
+    id: call.id || event.id || null,
+    name: call.name || event.name || null,
+    arguments: call.arguments + event.arguments,
+  };
+  return changed;
+}
+
+/** Return the choice's draft: the run's own for the first, a copy in `otherChoices` for another. */
+function choiceOf(run: Draft<RunState>, number: number): Draft<Choice> {
+  if (number === 0) return run;
+  const others = [...run.otherChoices];
+  while (others.length < number) others.push(EMPTY_CHOICE);
+  const choice = { ...(others[number - 1] as Choice) };
+  others[number - 1] = choice;
+  run.otherChoices = others;
+  return choice;
+}
+
+function apply(run: Draft<RunState>, event: RunEvent): void {
+  switch (event.type) {
+    case "text":
+      run.receivedLength += codePointLength(event.text);
+      choiceOf(run, event.choice).text += event.text;
+      return;
+    case "reasoning":
+      choiceOf(run, event.choice).reasoning += event.text;
+      return;
+    case "refusal":
+      choiceOf(run, event.choice).refusal += event.text;
+      return;
+    case "tool_call": {
+      const choice = choiceOf(run, event.choice);
+      choice.toolCalls = withToolCall(choice.toolCalls, event);
+      return;
+    }
+    case "choice_finished":
+      choiceOf(run, event.choice).finishReason = event.finishReason;
+      return;
+    case "run_started":
+      run.runId = event.runId;
+      run.model = event.model;
+      run.provider = event.provider;
+      run.createdAt = event.createdAt;
+      return;
+    case "attempt":
+      run.attempts = [...run.attempts, event.attempt];
+      return;
+    case "filter":
+      run.filters = [...run.filters, event.filter];
+      return;
+    case "usage":
+      run.usage = event.usage;
+      return;
+    case "run_ended":
+      run.outcome = event.outcome;
+      run.finishReason = event.finishReason;
+      run.cancelledBy = event.cancelledBy;
+      run.error = event.error;
+      run.usage = event.usage ?? run.usage;
+      run.timings = event.timings;
+      run.length = event.length;
+      return;
+    case "unknown":
+      return;
+  }
+}
+
+/** Return the run after the events. `cursor` is the id of the last one's block, as it came. */
+export function reduce(run: RunState, events: readonly RunEvent[], cursor: string | null = run.cursor): RunState {
+  if (events.length === 0 && cursor === run.cursor) return run;
+  const draft = { ...run, cursor };
+  for (const event of events) apply(draft, event);
+  return draft;
+}
