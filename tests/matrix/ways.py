@@ -111,7 +111,7 @@ async def serving_provider(provider: Provider, deadlines: Deadlines):
     wire = bytearray()
     async with Engine(MemoryLog(), deadlines=deadlines) as runs:
         handlers = Handlers(runs, _catalog_of(provider))
-        app = create_app(lambda: contextlib.nullcontext(handlers), page=False)
+        app = create_app(lambda: contextlib.nullcontext(handlers), page_folder=None)
 
         async def recording(scope, receive, send):
             async def recorded(message):

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from tickertape.providers.catalog import Catalog
 from tickertape.web.log_setting import describe_log
+from tickertape.web.page_files import HOW_TO_BUILD, is_page_built
 from tickertape.web.serve import ServeSettings, serve
 
 
@@ -36,6 +37,8 @@ def serve_until_stopped(
         for description in descriptions:
             console.print(f"  model  {escape(description)}")
         console.print(f"  log    {escape(log)}")
+        if not is_page_built():
+            console.print(f"  page   {escape(HOW_TO_BUILD)}")
         if settings.workers > 1:
             console.print(f"  {settings.workers} workers, each with its own models and runs")
         console.print("Ctrl-C stops it.")

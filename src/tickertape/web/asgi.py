@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.resources import files
-from typing import Final, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -22,32 +22,24 @@ from starlette.types import Receive, Scope, Send
 
 from tickertape.core.errors import TickertapeError
 from tickertape.web.handlers import AnyReply, Call, Handlers, body_too_large
+from tickertape.web.page_files import HOW_TO_BUILD, PAGE_FOLDER, is_page_built, page_headers
 from tickertape.web.replies import Reply, StreamReply, refuse
 from tickertape.wires.native import NativeFeed
 
 Authenticate: TypeAlias = Callable[[Request], Awaitable[str | None]]
 """Returns who calls. Refuses with Starlette's `HTTPException` (401 or 403)."""
 
-PAGE_HEADERS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
-
 
 def create_app(
     open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]],
     *,
     authenticate: Authenticate | None = None,
-    page: bool = True,
+    page_folder: Path | None = PAGE_FOLDER,
 ) -> Router:
     """Return the application of `tickertape serve`: the routes, also under `/api`, and the page.
 
-    `open_handlers` is entered at start-up and left at shutdown.
+    `open_handlers` is entered at start-up and left at shutdown. Without a
+    `page_folder` there is no page.
     """
     slot = HandlersSlot()
 
@@ -58,8 +50,11 @@ def create_app(
 
     routes: list[BaseRoute] = _routes(slot, authenticate)
     routes.append(Mount("/api", routes=_routes(slot, authenticate)))
-    if page:
-        routes.append(Mount("/", app=_Page()))
+    if page_folder is not None:
+        is_built = is_page_built(page_folder)
+        routes.append(
+            Mount("/", app=_Page(page_folder)) if is_built else Route("/", _Endpoint(GET=_no_page))
+        )
     return Router(routes, default=_not_found, lifespan=lifespan)
 
 
@@ -128,6 +123,10 @@ class _Endpoint:
                     refuse(error.status_code, "refused", error.detail, headers=headers)
                 )
         await response(scope, receive, send)
+
+
+async def _no_page(request: Request) -> Response:
+    return response_of(refuse(503, "page_not_built", HOW_TO_BUILD))
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
@@ -213,8 +212,8 @@ async def _close_when_left(receive: Receive, feed: NativeFeed) -> None:
 class _Page(StaticFiles):
     """The chat page's files, with a policy that allows nothing from elsewhere."""
 
-    def __init__(self) -> None:
-        super().__init__(directory=str(files("tickertape.web") / "page"), html=True)
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=str(folder), html=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -224,5 +223,5 @@ class _Page(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(PAGE_HEADERS)
+        response.headers.update(page_headers(path))
         return response
