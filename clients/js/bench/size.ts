@@ -23,7 +23,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 
 /** The bytes of one entry: all its chunks, each compressed as a server would. */
 async function bundled(source: string): Promise<number> {
-  const output = (await build({
+  const { output } = (await build({
     root: ROOT,
     configFile: false,
     logLevel: "error",
@@ -39,13 +39,16 @@ async function bundled(source: string): Promise<number> {
     build: {
       write: false,
       minify: true,
-      lib: { entry: ENTRY, formats: ["es"], fileName: "entry" },
-      rolldownOptions: { external: [/^react($|\/)/, /^react-dom($|\/)/] },
+      rolldownOptions: {
+        input: ENTRY,
+        preserveEntrySignatures: "strict",
+        external: [/^react($|\/)/, /^react-dom($|\/)/],
+      },
     },
-  })) as Rolldown.RolldownOutput[];
+  })) as Rolldown.RolldownOutput;
   return output
-    .flatMap((one) => one.output)
-    .reduce((total, one) => total + compressed(one.type === "chunk" ? one.code : one.source), 0);
+    .map((one) => compressed(one.type === "chunk" ? one.code : one.source))
+    .reduce((total, bytes) => total + bytes, 0);
 }
 
 /** The bytes that the built page loads before anything is clicked; null where it is not built. */
