@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import signal
 import socket
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -113,3 +116,29 @@ def test_a_setting_that_makes_no_sense_is_named(run):
     assert 1 == command.exit_code()
     assert "lease_term_s must be from 1 to 60 seconds, not 0.5: with less," in command.err.rest()
     assert 1 == command.err.text.count("\n")
+
+
+def test_it_breaks_answers_on_command_only_when_told_to(run, server):
+    """In development, with a warning, and models that misbehave; never by default."""
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{url_of(server)}/faults")
+    refused.value.close()
+    assert 404 == refused.value.code
+    breakable = run("serve", "--port", "0", "--log", "memory", "--break-it")
+    breakable.out.until("Ctrl-C stops it")
+    assert "For development only" in breakable.out.text
+    with urlopen(f"{url_of(breakable)}/faults") as response:
+        assert "cut" in [action["name"] for action in json.load(response)["actions"]]
+    with urlopen(f"{url_of(breakable)}/models") as response:
+        models = json.load(response)
+    assert "openai/m" == models["default"]
+    assert "faults/stall" in models["models"]
+    question = ChatRequest(messages=REQUEST.messages, model="faults/no-usage")
+    assert "tape0 " in "".join(start_run(url_of(breakable), question))
+
+
+def test_several_workers_can_not_be_broken_on_command(run):
+    """Only one of them could do it; the way out is in the message."""
+    command = run("serve", "--break-it", "--workers", "2", "--log", "redis://127.0.0.1:1")
+    assert 1 == command.exit_code()
+    assert "use one worker" in command.err.rest()

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import signal
-import sys
 
 import aiohttp
 import pytest
 
+from tests.web.serve_process import serve_processes
 from tickertape.testing.answers import Answer
 from tickertape.testing.faults import Faults, Stall
 
-SCRIPT = """
-import json, os, sys
-from tickertape.web.serve import ServeSettings, serve
-serve(
-    ServeSettings(port=0, **json.loads(sys.argv[1])),
-    environment=os.environ,
-    on_ready=lambda url: print(url, flush=True),
-)
-"""
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}], "model": "openai/m"}
 
 
 @pytest.fixture
 async def start(fault_server, tmp_path):
     """Return a function that starts a server with settings; its provider is the fault server."""
-    processes = []
-
-    async def start(**settings):
-        environment = {
-            **os.environ,
-            "OPENAI_BASE_URL": fault_server.openai_base_url,
-            "OPENAI_API_KEY": fault_server.api_key,
-            "XDG_STATE_HOME": str(tmp_path),
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SCRIPT, json.dumps(settings),
-            env=environment, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        processes.append(process)
-        url = (await process.stdout.readline()).decode().strip()
-        assert url.startswith("http://127.0.0.1:")
-        return process, url
-
-    yield start
-    for process in processes:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        process._transport.close()
+    async with serve_processes(fault_server, tmp_path) as start:
+        yield start
 
 
 async def ask(session, url):

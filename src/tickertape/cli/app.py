@@ -165,6 +165,10 @@ def serve(
         float | None,
         typer.Option(min=0, help="Ask the next model of a list when one is silent for so long."),
     ] = None,
+    break_it: Annotated[
+        bool,
+        typer.Option("--break-it", help="For development: let the page break answers on command."),
+    ] = False,
 ) -> None:
     """Serve the chat page and the API, until Ctrl-C."""
     from tickertape.cli.serve import serve_until_stopped
@@ -185,7 +189,9 @@ def serve(
         retention_s=retention_s,
         retry=RetryPolicy(hedge_after_s=hedge_after_s),
     )
-    serve_until_stopped(settings, environment=environment, opens_browser=opens_browser)
+    serve_until_stopped(
+        settings, environment=environment, opens_browser=opens_browser, breaks_answers=break_it
+    )
 
 
 @app.command()

@@ -12,13 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from tickertape.providers.catalog import Catalog
+from tickertape.testing.fault_provider import open_fault_provider
 from tickertape.web.log_setting import describe_log
 from tickertape.web.page_files import HOW_TO_BUILD, is_page_built
 from tickertape.web.serve import ServeSettings, serve
 
 
 def serve_until_stopped(
-    settings: ServeSettings, *, environment: Mapping[str, str], opens_browser: bool
+    settings: ServeSettings,
+    *,
+    environment: Mapping[str, str],
+    opens_browser: bool,
+    breaks_answers: bool = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -41,12 +46,19 @@ def serve_until_stopped(
             console.print(f"  page   {escape(HOW_TO_BUILD)}")
         if settings.workers > 1:
             console.print(f"  {settings.workers} workers, each with its own models and runs")
+        if breaks_answers:
+            console.print("  For development only: whoever reaches this can break its answers.")
         console.print("Ctrl-C stops it.")
         if opens_browser:
             # Some browsers keep the call until they close.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    serve(settings, environment=environment, on_ready=say_ready)
+    serve(
+        settings,
+        environment=environment,
+        on_ready=say_ready,
+        open_fault_provider=open_fault_provider if breaks_answers else None,
+    )
 
 
 async def _describe(environment: Mapping[str, str]) -> list[str]:

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from tickertape.core.errors import TickertapeError
+from tickertape.web.breakage import BreakableHandlers
 from tickertape.web.handlers import AnyReply, Call, Handlers, body_too_large
 from tickertape.web.page_files import HOW_TO_BUILD, PAGE_FOLDER, is_page_built, page_headers
 from tickertape.web.replies import Reply, StreamReply, refuse
@@ -35,11 +36,13 @@ def create_app(
     *,
     authenticate: Authenticate | None = None,
     page_folder: Path | None = PAGE_FOLDER,
+    faults: bool = False,
 ) -> Router:
     """Return the application of `tickertape serve`: the routes, also under `/api`, and the page.
 
     `open_handlers` is entered at start-up and left at shutdown. Without a
-    `page_folder` there is no page.
+    `page_folder` there is no page. With `faults` the routes that break things
+    are there, too; its handlers must then be `BreakableHandlers`.
     """
     slot = HandlersSlot()
 
@@ -48,8 +51,14 @@ def create_app(
         async with open_handlers() as slot.handlers:
             yield
 
-    routes: list[BaseRoute] = _routes(slot, authenticate)
-    routes.append(Mount("/api", routes=_routes(slot, authenticate)))
+    def all_routes() -> list[BaseRoute]:
+        return [
+            *_routes(slot, authenticate),
+            *(_fault_routes(slot, authenticate) if faults else ()),
+        ]
+
+    routes = all_routes()
+    routes.append(Mount("/api", routes=all_routes()))
     if page_folder is not None:
         is_built = is_page_built(page_folder)
         routes.append(
@@ -98,6 +107,31 @@ def _routes(slot: HandlersSlot, authenticate: Authenticate | None) -> list[BaseR
     ]
 
 
+def _fault_routes(slot: HandlersSlot, authenticate: Authenticate | None) -> list[BaseRoute]:
+    def handlers() -> BreakableHandlers:
+        assert isinstance(slot.handlers, BreakableHandlers), "create_app says what it needs"
+        return slot.handlers
+
+    async def owner(request: Request) -> str | None:
+        return await authenticate(request) if authenticate else None
+
+    async def list_faults(request: Request) -> Response:
+        await owner(request)
+        return response_of(await handlers().list_faults())
+
+    async def do_fault(request: Request) -> Response:
+        body = await _body(handlers(), request)
+        if not isinstance(body, bytes):
+            return body
+        call = call_of(request, owner=await owner(request), body=body)
+        return response_of(await handlers().do_fault(call, request.path_params["action"]))
+
+    return [
+        Route("/faults", _Endpoint(GET=list_faults)),
+        Route("/faults/{action}", _Endpoint(POST=do_fault)),
+    ]
+
+
 class _Endpoint:
     """One path's methods, as an ASGI application of its own.
 
@@ -135,6 +169,14 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def start_run(handlers: Handlers, request: Request, *, owner: str | None) -> Response:
     """Read the body, up to the limit, and start a run."""
+    body = await _body(handlers, request)
+    if not isinstance(body, bytes):
+        return body
+    return response_of(await handlers.start_run(call_of(request, owner=owner, body=body)))
+
+
+async def _body(handlers: Handlers, request: Request) -> bytes | Response:
+    """Return the body; a refusal where it is too large, or broke off."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -143,7 +185,7 @@ async def start_run(handlers: Handlers, request: Request, *, owner: str | None) 
                 return response_of(body_too_large(handlers.limits))
     except ClientDisconnect:
         return Response(status_code=400)
-    return response_of(await handlers.start_run(call_of(request, owner=owner, body=bytes(body))))
+    return bytes(body)
 
 
 def call_of(request: Request, *, owner: str | None, body: bytes = b"") -> Call:

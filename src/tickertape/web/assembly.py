@@ -16,6 +16,8 @@ from tickertape.engine.engine import Engine
 from tickertape.logs.base import EventLog
 from tickertape.providers.catalog import Catalog
 from tickertape.providers.http import HttpTransport
+from tickertape.web.breakable import BreakableModels
+from tickertape.web.breakage import BreakableHandlers, OpenFaultProvider
 from tickertape.web.handlers import Handlers
 from tickertape.web.limits import Limits
 from tickertape.web.log_setting import MEMORY, VARIABLE, open_log
@@ -36,6 +38,7 @@ async def open_handlers(
     lease_term_s: float = 5.0,
     abandon_after_s: float | None = None,
     loads_model: bool = False,
+    open_fault_provider: OpenFaultProvider | None = None,
 ) -> AsyncIterator[Handlers]:
     """Open everything that a server needs, as the environment configures it; close it after.
 
@@ -44,6 +47,8 @@ async def open_handlers(
     runs for `retention_s` after their end; None is the log's own default.
     `loads_model` loads an embedded default model before anyone asks: loading stops
     the event loop, for a second or, with a large file, for many.
+    With `open_fault_provider`, which is for development, the handlers are
+    `BreakableHandlers`, and its models are there, too.
 
     Raises:
         ConfigurationError: nothing to answer with, or the log can't be opened; the
@@ -59,6 +64,10 @@ async def open_handlers(
         try:
             if loads_model:
                 await catalog.load()
+            faults: BreakableModels | None = None
+            if open_fault_provider is not None:
+                opening = open_fault_provider()
+                faults = BreakableModels(catalog, *await stack.enter_async_context(opening))
             async with Engine(
                 log,
                 deadlines=deadlines,
@@ -70,6 +79,9 @@ async def open_handlers(
                 abandon_after_s=abandon_after_s,
                 route_for=catalog.route_for,
             ) as engine:
-                yield Handlers(engine, catalog, limits=limits)
+                if faults is None:
+                    yield Handlers(engine, catalog, limits=limits)
+                else:
+                    yield BreakableHandlers(engine, faults, limits=limits)
         finally:
             await catalog.close()

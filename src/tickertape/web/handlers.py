@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from tickertape.core.cursor import AT_BEGINNING, Cursor, parse_cursor
 from tickertape.core.errors import ConfigurationError, InvalidRequest, TickertapeError
 from tickertape.engine.engine import Engine
+from tickertape.engine.tail import Tail
 from tickertape.providers.base import Route
 from tickertape.web.limits import Limits, parse_request
 from tickertape.web.outages import Outages
@@ -78,8 +79,12 @@ class Handlers:
 
     async def list_models(self) -> AnyReply:
         """`GET /models`: the names that a request may use, the default first."""
+        return json_reply(self.describe_models())
+
+    def describe_models(self) -> dict[str, object]:
+        """Return what `GET /models` says."""
         names = self._models.names()
-        return json_reply({"models": names, "default": names[0] if names else None})
+        return {"models": names, "default": names[0] if names else None}
 
     async def is_alive(self) -> AnyReply:
         """`GET /healthz`: this process answers."""
@@ -90,6 +95,17 @@ class Handlers:
     async def is_ready(self) -> AnyReply:
         """`GET /readyz`: it takes runs, and the log can be reached."""
         return await self._answer(self._is_ready())
+
+    def note_start(self, run_id: str, routes: Sequence[Route]) -> None:
+        """Take note of a new run and its routes. There is nothing to note here."""
+
+    def make_feed(self, run_id: str, tail: Tail) -> NativeFeed:
+        """Return what a reader of the run is sent."""
+        return NativeFeed(tail)
+
+    def note_failure(self, error: TickertapeError) -> None:
+        """Take note of why a reader was broken off, or a call failed."""
+        self._outages.note(error)
 
     async def _is_ready(self) -> AnyReply:
         if self.engine.is_draining:
@@ -122,12 +138,12 @@ class Handlers:
         if not only_starts:
             # Before the run costs anything: it could not be shown.
             self.engine.require_place_for_reader()
+        routes = self._routes(request.model)
         created = await self.engine.start(
-            self._routes(request.model),
-            request,
-            owner=call.owner,
-            idempotency_key=_idempotency_key(call),
+            routes, request, owner=call.owner, idempotency_key=_idempotency_key(call)
         )
+        if created.is_new:
+            self.note_start(created.run_id, routes)
         location = f"{call.path.rstrip('/')}/{created.run_id}"
         if only_starts:
             headers = {"location": location, "preference-applied": "respond-async"}
@@ -156,7 +172,7 @@ class Handlers:
         headers = dict(NativeFeed.headers)
         if location is not None:
             headers["location"] = location
-        return StreamReply(NativeFeed(tail), headers, self._outages.note)
+        return StreamReply(self.make_feed(run_id, tail), headers, self.note_failure)
 
     async def _answer(self, reply: Awaitable[AnyReply]) -> AnyReply:
         try:
@@ -166,7 +182,7 @@ class Handlers:
         except TickertapeError as error:
             refusal = error_reply(error)
             if refusal.status >= 500:
-                self._outages.note(error)
+                self.note_failure(error)
             return refusal
 
 

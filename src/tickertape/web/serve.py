@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from tickertape.core.errors import ConfigurationError
+from tickertape.web.breakage import OpenFaultProvider
 from tickertape.web.serve_settings import ServeSettings
 from tickertape.web.server import run_server
 from tickertape.web.workers import run_workers
@@ -18,17 +19,34 @@ def serve(
     *,
     environment: Mapping[str, str],
     on_ready: Callable[[str], None] = lambda url: None,
+    open_fault_provider: OpenFaultProvider | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `on_ready` gets the URL once connections are taken.
+
+    With `open_fault_provider`, which is for development, answers can be broken on
+    command (see `breakage`), by anyone who can reach the port.
 
     Raises:
         ConfigurationError: the port or the log is in use, or nothing is there to
             answer with. WorkersFailed: the workers can't be kept running.
     """
+    if open_fault_provider is not None and settings.workers > 1:
+        raise ConfigurationError(
+            f"{settings.workers} workers can't break answers on command: only the worker that "
+            "writes one could; use one worker"
+        )
     with _listen(settings.host, settings.port) as listener:
         url = _url(listener)
-        run = run_server if settings.workers == 1 else run_workers
-        run(settings, listener, environment=environment, on_ready=lambda: on_ready(url))
+        if settings.workers > 1:
+            run_workers(settings, listener, environment=environment, on_ready=lambda: on_ready(url))
+            return
+        run_server(
+            settings,
+            listener,
+            environment=environment,
+            on_ready=lambda: on_ready(url),
+            open_fault_provider=open_fault_provider,
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ import uvicorn
 from tickertape.engine.engine import Engine
 from tickertape.web.asgi import create_app
 from tickertape.web.assembly import open_handlers
+from tickertape.web.breakage import OpenFaultProvider
 from tickertape.web.serve_settings import ServeSettings
 
 Orders: TypeAlias = "Callable[[Server], AbstractContextManager[None]]"
@@ -32,6 +33,7 @@ def run_server(
     environment: Mapping[str, str],
     on_ready: Callable[[], None],
     orders: Orders | None = None,
+    open_fault_provider: OpenFaultProvider | None = None,
 ) -> None:
     """Serve on the listener until told to stop: by SIGTERM and SIGINT, unless by `orders`.
 
@@ -49,7 +51,15 @@ def run_server(
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(
-            _serve(config, listener, settings, environment, on_ready, orders or _obey_signals)
+            _serve(
+                config,
+                listener,
+                settings,
+                environment,
+                on_ready,
+                orders or _obey_signals,
+                open_fault_provider,
+            )
         )
 
 
@@ -64,6 +74,7 @@ async def _serve(
     environment: Mapping[str, str],
     on_ready: Callable[[], None],
     orders: Orders,
+    open_fault_provider: OpenFaultProvider | None,
 ) -> None:
     async with open_handlers(
         log=settings.log,
@@ -78,8 +89,10 @@ async def _serve(
         abandon_after_s=settings.abandon_after_s,
         heartbeat_s=settings.heartbeat_s,
         loads_model=True,
+        open_fault_provider=open_fault_provider,
     ) as handlers:
-        config.app = create_app(lambda: nullcontext(handlers))
+        has_faults = open_fault_provider is not None
+        config.app = create_app(lambda: nullcontext(handlers), faults=has_faults)
         server = Server(config, handlers.engine, settings.drain_s, on_ready, orders)
         await server.serve(sockets=[listener])
 

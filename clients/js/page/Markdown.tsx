@@ -1,0 +1,102 @@
+/**
+ * The text of an answer, as markdown that may still be growing.
+ *
+ * What a model writes is untrusted. HTML in it is shown as text: no parser for it is loaded, so
+ * there is none to fool. Links and images are `Link`'s business. Blocks that no longer change are
+ * not parsed or drawn again.
+ */
+import { createElement, memo, type ComponentProps, type ReactNode } from "react";
+import { Streamdown, useIsCodeFenceIncomplete, type Components } from "streamdown";
+import { CodeBlock } from "./CodeBlock.tsx";
+import { Link, Picture } from "./Link.tsx";
+
+interface Props {
+  text: string;
+  /** Whether more may come: what is not closed yet is drawn as if it were. */
+  isStreaming: boolean;
+}
+
+export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
+  return (
+    <Streamdown
+      className="page-markdown"
+      components={COMPONENTS}
+      // None: without a parser for HTML among them, all of it is text.
+      rehypePlugins={NO_PLUGINS}
+      parseIncompleteMarkdown={isStreaming}
+      isAnimating={isStreaming}
+      controls={false}
+      linkSafety={LINKS_ARE_OURS}
+    >
+      {text}
+    </Streamdown>
+  );
+});
+
+const NO_PLUGINS: [] = [];
+const LINKS_ARE_OURS = { enabled: false };
+
+/** The element itself, in the direction of its own text. */
+function plain(tag: string) {
+  return function Plain({ children, start, style }: Plain) {
+    // A list's first number, and how a table's column is aligned.
+    const own: Record<string, unknown> = { dir: "auto" };
+    if (start !== undefined) own["start"] = start;
+    if (style?.textAlign !== undefined) own["data-align"] = style.textAlign;
+    return createElement(tag, own, children);
+  };
+}
+
+interface Plain {
+  children?: ReactNode;
+  start?: number;
+  style?: { textAlign?: string };
+}
+
+const PLAIN = "p h1 h2 h3 h4 h5 h6 blockquote ul ol li strong sub sup td th thead tbody tr hr section".split(" ");
+
+const COMPONENTS = {
+  ...Object.fromEntries(PLAIN.map((tag) => [tag, tag === "hr" ? () => <hr /> : plain(tag)])),
+  a: ({ href, children }: ComponentProps<"a">) => <Link href={href}>{children}</Link>,
+  img: ({ src, alt }: ComponentProps<"img">) => <Picture src={src} alt={alt} />,
+  // A box to tick that nobody can tick is a sign, not a field.
+  input: ({ checked }: ComponentProps<"input">) => (
+    <span role="img" aria-label={checked ? "Done" : "To do"} className="page-tick">
+      {checked ? "☑" : "☐"}
+    </span>
+  ),
+  table: ({ children }: ComponentProps<"table">) => (
+    <div className="page-table" role="region" aria-label="Table" tabIndex={0}>
+      <table>{children}</table>
+    </div>
+  ),
+  code: ({ children }: ComponentProps<"code">) => <code dir="ltr">{children}</code>,
+  pre: Fence,
+} as Components;
+
+function Fence({ node }: { node?: FenceNode | undefined }) {
+  const isIncomplete = useIsCodeFenceIncomplete();
+  const code = node?.children[0];
+  const classes = code?.properties?.["className"];
+  const language = Array.isArray(classes)
+    ? classes.map(String).find((name) => name.startsWith("language-"))
+    : undefined;
+  return (
+    <CodeBlock
+      code={textOf(code).replace(/\n$/, "")}
+      language={language?.slice("language-".length) ?? ""}
+      isComplete={!isIncomplete}
+    />
+  );
+}
+
+interface FenceNode {
+  value?: string;
+  properties?: Record<string, unknown>;
+  children: FenceNode[];
+}
+
+function textOf(node: FenceNode | undefined): string {
+  if (node === undefined) return "";
+  return node.value ?? (node.children ?? []).map(textOf).join("");
+}
