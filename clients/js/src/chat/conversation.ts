@@ -19,7 +19,7 @@ import { merge } from "./merge.ts";
 import { type AssistantMessage, type ChatMessage, isOpen, randomKey, requestMessages } from "./message.ts";
 import { type ChatStatus, type ConversationSnapshot, EMPTY } from "./snapshot.ts";
 import { browserStorage, type ChatStorage, memoryStorage } from "./storage.ts";
-import { ENGLISH, noteOf, type Words } from "./words.ts";
+import { allWords, noteOf, type SomeWords } from "./words.ts";
 
 const SAVE_INTERVAL_MS = 1_000;
 
@@ -39,8 +39,8 @@ export interface ConversationOptions extends Omit<RunOptions, "signal"> {
   prepareRequest?: (request: ChatRequest) => ChatRequest;
   /** Show text as it arrives, in bursts. Default: evenly, except to who wants reduced motion. */
   isPaced?: boolean;
-  /** The words of `error`. */
-  words?: Words;
+  /** Other words than the English ones. */
+  words?: SomeWords;
 }
 
 export class Conversation {
@@ -255,6 +255,7 @@ export class Conversation {
       status: this.#statusOf(last),
       connection: this.#live?.connection ?? IDLE,
       error: isSame ? before.error : this.#errorOf(last),
+      isStopUnheard: this.#live?.isStopUnheard ?? false,
       isKept: this.#isKept,
     };
     this.#published = this.#outline;
@@ -273,7 +274,7 @@ export class Conversation {
     if (last?.role !== "assistant" || last.ending === null) return null;
     const { status, code, remedy } = last.ending;
     if (status === "completed" || code === "stopped" || code === "unsent") return null;
-    return { message: noteOf(last.ending, this.#options.words ?? ENGLISH), code, remedy };
+    return { message: noteOf(last.ending, allWords(this.#options.words)), code, remedy };
   }
 
   #isPaced(): boolean {

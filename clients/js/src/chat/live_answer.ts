@@ -1,8 +1,7 @@
 /**
  * The answer that is being read: a run, and the text of it that is shown.
  *
- * Starts the run, or goes on with one that is known. A server that lost a part of what was read
- * is read again from the beginning, once, without asking the reader.
+ * Starts the run, or goes on with one that is known.
  */
 import { startRun, tailRun } from "../run.ts";
 import type { ChatRequest, ConnectionInfo, Run, RunOptions, RunState } from "../types.ts";
@@ -25,17 +24,17 @@ export class LiveAnswer {
   #message: AssistantMessage;
   readonly #options: LiveAnswerOptions;
   readonly #pace: PacedText;
-  #run: Run;
-  #unsubscribe: () => void;
-  #isReread = false;
+  readonly #run: Run;
+  readonly #unsubscribe: () => void;
+  #isStopUnheard = false;
 
   constructor(options: LiveAnswerOptions) {
     this.#options = options;
     this.#message = options.message;
     this.id = options.message.id;
     this.#pace = new PacedText(options.message.text);
-    this.#run = this.#open(options.message.run);
-    this.#unsubscribe = this.#run.subscribe(this.#note);
+    this.#run = this.#open(options.message);
+    this.#unsubscribe = this.#run.subscribe(options.changed);
   }
 
   get run(): RunState {
@@ -46,8 +45,9 @@ export class LiveAnswer {
     return this.#run.getSnapshot().connection;
   }
 
-  get isStopping(): boolean {
-    return this.#run.getSnapshot().isStopping;
+  /** The server could not be told to stop: it has to be asked again. */
+  get isStopUnheard(): boolean {
+    return this.#isStopUnheard && this.ending === null;
   }
 
   /** How it ended; null while it is read. */
@@ -77,16 +77,19 @@ export class LiveAnswer {
 
   /** Ask the server to stop; the answer ends when its outcome arrives. */
   stop(): void {
-    // What comes of it is in the snapshot.
-    this.#run.stop().catch(() => {});
+    this.#isStopUnheard = false;
+    this.#run.stop().catch(() => {
+      this.#isStopUnheard = true;
+      this.#options.changed();
+    });
   }
 
   /** Stop it and read no further: nobody wants to see its end. */
   abandon(): void {
     this.#unsubscribe();
-    const run = this.#run;
     // Reading ends only then: a start whose answer is still under way can't be cancelled before.
-    run.stop().catch(() => {}).finally(() => run.leave());
+    const leave = () => this.#run.leave();
+    this.#run.stop().then(leave, leave);
   }
 
   /** Stop reading; the run goes on. */
@@ -95,32 +98,11 @@ export class LiveAnswer {
     this.#run.leave();
   }
 
-  #open(state: RunState): Run {
-    const { request, idempotencyKey, run: options } = this.#options;
-    const run =
-      state.runId === null
-        ? startRun(request(), { ...options, idempotencyKey })
-        : tailRun(state.runId, { ...options, state });
-    // Its failures are in the snapshot.
-    run.ended.catch(() => {});
-    return run;
-  }
-
-  readonly #note = (): void => {
-    const { run, failure } = this.#run.getSnapshot();
-    this.#pace.noteLength(textOf(run).length);
-    if (failure?.code === "records_lost" && run.runId !== null && !this.#isReread)
-      this.#readAgain(run.runId);
-    this.#options.changed();
-  };
-
-  #readAgain(runId: string): void {
-    this.#isReread = true;
-    this.#unsubscribe();
-    this.#pace.noteLength(0);
-    this.#run = tailRun(runId, this.#options.run);
-    this.#run.ended.catch(() => {});
-    this.#unsubscribe = this.#run.subscribe(this.#note);
+  #open({ run: state }: AssistantMessage): Run {
+    const { request, idempotencyKey, run } = this.#options;
+    return state.runId === null
+      ? startRun(request(), { ...run, idempotencyKey })
+      : tailRun(state.runId, { ...run, state });
   }
 }
 

@@ -8,14 +8,13 @@ import { DisplayBuffer } from "../smooth.ts";
 
 export class PacedText {
   #shown: string;
-  /** How many UTF-16 units of the text the buffer has been given. */
-  #arrivedUnits: number;
+  /** What the buffer has been given, and what was shown without it. */
+  #arrived: string;
   #buffer = new DisplayBuffer();
 
   /** What was there before, after a reload, is shown at once. */
   constructor(shown: string) {
-    this.#shown = shown;
-    this.#arrivedUnits = shown.length;
+    this.#shown = this.#arrived = shown;
   }
 
   get shown(): string {
@@ -24,33 +23,23 @@ export class PacedText {
 
   /** Whether text has arrived that is not shown yet. */
   get isBehind(): boolean {
-    return this.#shown.length < this.#arrivedUnits;
-  }
-
-  /** A text that became shorter is another one: it is being read again. */
-  noteLength(units: number): void {
-    if (units < this.#arrivedUnits) this.#restart("");
+    return this.#shown.length < this.#arrived.length;
   }
 
   /** Move on to this moment. `text` is all that has arrived. */
   advance(text: string, nowMs: number): void {
-    this.noteLength(text.length);
+    // What does not go on with the text before is another one: the answer is being read again.
+    if (!text.startsWith(this.#arrived)) this.showAll("");
     const nowS = nowMs / 1_000;
-    if (text.length > this.#arrivedUnits) {
-      this.#buffer.push(text.slice(this.#arrivedUnits), nowS);
-      this.#arrivedUnits = text.length;
-    }
+    this.#buffer.push(text.slice(this.#arrived.length), nowS);
+    this.#arrived = text;
     this.#shown += this.#buffer.pop(nowS);
   }
 
   /** Show everything at once: at the end, on a hidden page, and to who wants no motion. */
   showAll(text: string): void {
-    if (this.#shown.length !== text.length || this.isBehind) this.#restart(text);
-  }
-
-  #restart(shown: string): void {
-    this.#shown = shown;
-    this.#arrivedUnits = shown.length;
+    if (this.#shown === text && this.#arrived === text) return;
+    this.#shown = this.#arrived = text;
     this.#buffer = new DisplayBuffer();
   }
 }

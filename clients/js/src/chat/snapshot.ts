@@ -26,6 +26,8 @@ export interface ConversationSnapshot {
   readonly status: ChatStatus;
   readonly connection: ConnectionInfo;
   readonly error: ChatError | null;
+  /** The server could not be told to stop; ask again. */
+  readonly isStopUnheard: boolean;
   /** False when the storage refused: a reload would lose the conversation. */
   readonly isKept: boolean;
 }
@@ -36,5 +38,6 @@ export const EMPTY: ConversationSnapshot = {
   status: "loading",
   connection: IDLE,
   error: null,
+  isStopUnheard: false,
   isKept: true,
 };

@@ -1,5 +1,5 @@
 /**
- * Every word that a reader sees or hears, in English. Replace any of them: `{ ...ENGLISH, send: … }`.
+ * Every word that a reader sees or hears, in English, and how others take their place.
  */
 import type { ConnectionInfo } from "../types.ts";
 import type { Ending, Remedy } from "./ending.ts";
@@ -22,6 +22,7 @@ export interface Words {
   readonly complete: string;
   readonly code: string;
   readonly notKept: string;
+  readonly stopUnheard: string;
   readonly reconnecting: string;
   readonly tryingAgain: (seconds: number) => string;
   readonly remedies: Readonly<Record<Remedy, string>>;
@@ -52,6 +53,7 @@ export const ENGLISH: Words = {
   complete: "End of the answer.",
   code: "Code.",
   notKept: "This browser has no room to keep the conversation: a reload will lose it.",
+  stopUnheard: "The server did not hear the stop. Press it again.",
   reconnecting: "Reconnecting…",
   tryingAgain: (seconds) => `Trying again in ${seconds} s.`,
   remedies: { ask: "Try again", reconnect: "Reconnect", reread: "Load again" },
@@ -71,6 +73,22 @@ export const ENGLISH: Words = {
   },
   noReason: "The answer ended early, and the server did not say why.",
 };
+
+/** Some of the words, in place of the English ones. */
+export type SomeWords = Partial<Omit<Words, "remedies" | "endings">> & {
+  readonly remedies?: Partial<Words["remedies"]>;
+  readonly endings?: Words["endings"];
+};
+
+/** Return all words: those given, and English for the rest. */
+export function allWords(some: SomeWords = {}): Words {
+  return {
+    ...ENGLISH,
+    ...some,
+    remedies: { ...ENGLISH.remedies, ...some.remedies },
+    endings: { ...ENGLISH.endings, ...some.endings },
+  };
+}
 
 /** Return why an answer ended, as a sentence; "" when there is nothing to say. */
 export function noteOf(ending: Ending, words: Words = ENGLISH): string {

@@ -7,7 +7,7 @@
 import { type KeyboardEvent, type ReactNode, useMemo, useRef } from "react";
 import type { Conversation, ConversationOptions } from "../chat/conversation.ts";
 import type { AssistantMessage, ChatMessage } from "../chat/message.ts";
-import { ENGLISH, type Words } from "../chat/words.ts";
+import { allWords, type SomeWords } from "../chat/words.ts";
 import { Announcer } from "./Announcer.tsx";
 import { Composer } from "./Composer.tsx";
 import { Messages } from "./Messages.tsx";
@@ -29,7 +29,7 @@ export interface ChatProps extends Omit<ConversationOptions, "words"> {
   /** What stands under the composer. */
   footer?: ReactNode;
   /** Some or all of the words, in another language. Keep the object the same between renders. */
-  words?: Partial<Words> | undefined;
+  words?: SomeWords | undefined;
   /** Default: as the system has it. */
   theme?: "light" | "dark" | undefined;
   className?: string | undefined;
@@ -39,7 +39,7 @@ export interface ChatProps extends Omit<ConversationOptions, "words"> {
 export function Chat(props: ChatProps) {
   const { conversation: given, renderText, renderActions, words: changed, ...rest } = props;
   const { header, empty, footer, theme, className, autoFocus = false, ...options } = rest;
-  const words = useMemo<Words>(() => ({ ...ENGLISH, ...changed }), [changed]);
+  const words = useMemo(() => allWords(changed), [changed]);
   const conversation = useConversation(given ?? { ...options, words });
   const parts = useMemo<Parts>(
     () => ({ conversation, words, renderText, renderActions }),

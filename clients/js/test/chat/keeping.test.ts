@@ -1,0 +1,246 @@
+// @vitest-environment jsdom
+/** What is kept of a conversation: reloads, full storages, and other tabs. */
+import { expect, test } from "vitest";
+import { type ChatStorage, memoryStorage } from "../../src/chat/storage.ts";
+import { refuse } from "./fake_server.ts";
+import { browser, last, openTab, pass, server, setVisibility, texts } from "./room.ts";
+
+test("p4: a reload in the middle of an answer goes on where it was", async () => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  server.run.say("Half");
+  await pass();
+  window.dispatchEvent(new Event("pagehide"));
+  before.close();
+  server.run.say(" and");
+  const after = openTab();
+  expect(last(after).text).toBe("Half");
+  await pass();
+  server.run.say(" whole").end();
+  await pass();
+  expect(last(after).text).toBe("Half and whole");
+  expect(server.of("GET").map(({ after: cursor }) => cursor)).toEqual(["1"]);
+  expect(server.of("POST").length).toBe(1);
+});
+
+test("an answer that ended while the page was closed is there afterwards", async () => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  before.close();
+  server.run.say("All").end();
+  const after = openTab();
+  await pass();
+  expect([last(after).status, last(after).text]).toEqual(["completed", "All"]);
+  await pass(2_000);
+  expect(openTab().getSnapshot().status).toBe("ready");
+});
+
+test("p7: a reload before the run is known joins it", async () => {
+  server.losesNextAnswer = true;
+  const before = openTab({ model: "gpt", body: { temperature: 0 } });
+  before.send("Why?");
+  before.close();
+  const after = openTab({ model: "another" });
+  await pass(2_000);
+  server.run.say("Once").end();
+  await pass();
+  expect(last(after).text).toBe("Once");
+  expect(server.runs.length).toBe(1);
+  const [first, ...others] = server.of("POST");
+  expect(others.length).toBeGreaterThan(0);
+  for (const other of others) expect([other.key, other.body]).toEqual([first?.key, first?.body]);
+});
+
+test.each([
+  [404, "unknown_run"],
+  [410, "run_trimmed"],
+])("a reload that finds no run any more says so (%i)", async (status, code) => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  server.run.say("Half");
+  await pass();
+  before.close();
+  server.refusals.push(refuse(status, code));
+  const after = openTab();
+  await pass();
+  expect([last(after).status, last(after).text]).toEqual(["lost", "Half"]);
+  expect(after.getSnapshot().error).toEqual({
+    message: "The server no longer has the rest of this answer.",
+    code,
+    remedy: "ask",
+  });
+});
+
+test("p1: a reload that finds another history reads the answer again", async () => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  server.run.say("Half");
+  await pass();
+  before.close();
+  server.refusals.push(refuse(409, "records_lost"));
+  const after = openTab();
+  await pass();
+  server.run.end();
+  await pass();
+  expect(server.of("GET").map(({ after: cursor }) => cursor)).toEqual(["1", null]);
+  expect([last(after).status, last(after).text]).toEqual(["completed", "Half"]);
+});
+
+test("while an answer flows it is written once a second at most, text and cursor as one", async () => {
+  const chat = openTab();
+  chat.send("Count?");
+  await pass();
+  server.run.say("0");
+  await pass();
+  browser.writes.length = 0;
+  for (let number = 1; number <= 100; number += 1) {
+    server.run.say(` ${number}`);
+    await pass(30);
+    const { run } = JSON.parse(browser.texts.get("tickertape.2.chat.default.progress") ?? "{}");
+    expect((run.text.match(/\d+/g) ?? []).length).toBe(Number(run.cursor));
+  }
+  expect(browser.writes.length).toBe(3);
+});
+
+test("a storage that is full is told, and nothing else is lost", async () => {
+  const chat = openTab();
+  browser.isFull = true;
+  chat.send("Why?");
+  await pass();
+  expect(chat.getSnapshot().isKept).toBe(false);
+  server.run.say("All").end();
+  await pass();
+  chat.send("And?");
+  await pass();
+  expect(texts(chat.getSnapshot().messages)).toEqual(["Why?", "All", "And?", ""]);
+  browser.isFull = false;
+  server.run.say("More").end();
+  await pass();
+  expect(chat.getSnapshot().isKept).toBe(true);
+  expect(texts(openTab().getSnapshot().messages)).toEqual(["Why?", "All", "And?", "More"]);
+});
+
+test("a storage that throws is as good as none", async () => {
+  const refuseAll = () => {
+    throw new Error("blocked");
+  };
+  const chat = openTab({ storage: { read: refuseAll, write: refuseAll, watch: () => () => {} } });
+  chat.send("Why?");
+  await pass();
+  server.run.say("All").end();
+  await pass();
+  expect(texts(chat.getSnapshot().messages)).toEqual(["Why?", "All"]);
+});
+
+test("what is stored and can't be read is as good as not there", () => {
+  browser.texts.set("tickertape.2.chat.default", "{");
+  expect(openTab().getSnapshot().messages).toEqual([]);
+});
+
+test("a storage that answers late is waited for", async () => {
+  const kept = memoryStorage();
+  const late: ChatStorage = { ...kept, read: (name) => Promise.resolve(kept.read(name)) };
+  const before = openTab({ storage: late });
+  expect(before.getSnapshot().status).toBe("loading");
+  expect(before.send("Too soon?")).toBe(false);
+  await pass();
+  before.send("Why?");
+  await pass();
+  server.run.say("Half");
+  before.close();
+  const after = openTab({ storage: late });
+  await pass();
+  server.run.say(" whole").end();
+  await pass();
+  expect(last(after).text).toBe("Half whole");
+});
+
+test("conversations with different ids know nothing of each other", async () => {
+  openTab({ id: "one" }).send("Why?");
+  expect(openTab({ id: "two" }).getSnapshot().messages).toEqual([]);
+  expect(openTab({ id: "one" }).getSnapshot().messages.length).toBe(2);
+});
+
+test("another tab shows the question, reads the same run, and both end with the same text", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("Why?");
+  await pass();
+  server.run.say("Tear it");
+  await pass();
+  expect(last(two).text).toBe("Tear it");
+  expect(server.run.readers).toBe(2);
+  server.run.say(" anywhere").end();
+  await pass();
+  expect([last(one).text, last(two).text]).toEqual(["Tear it anywhere", "Tear it anywhere"]);
+  expect(server.runs.length).toBe(1);
+  expect([one, two].map((tab) => tab.getSnapshot().status)).toEqual(["ready", "ready"]);
+});
+
+test("a stop in one tab ends the answer in the other", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("Why?");
+  await pass();
+  server.run.say("Half");
+  await pass();
+  two.stop();
+  await pass();
+  expect([last(one).status, last(two).status]).toEqual(["cancelled", "cancelled"]);
+});
+
+test("a tab can't ask while another one's answer is open", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("Why?");
+  expect(two.send("What?")).toBe(false);
+  await pass();
+  expect(server.runs.length).toBe(1);
+});
+
+test("a tab that sees an end late takes nothing from a tab that has asked on", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("One?");
+  await pass();
+  server.run.say("1").end();
+  // The first tab draws the end, and asks on, before the second one has drawn it.
+  await pass(10);
+  one.getSnapshot();
+  await pass(7);
+  expect(one.send("Two?")).toBe(true);
+  await pass();
+  expect(texts(two.getSnapshot().messages)).toEqual(["One?", "1", "Two?", ""]);
+  expect(texts(one.getSnapshot().messages)).toEqual(["One?", "1", "Two?", ""]);
+  server.run.say("2").end();
+  await pass();
+  expect(texts(two.getSnapshot().messages)).toEqual(["One?", "1", "Two?", "2"]);
+});
+
+test("a hidden tab holds no connection to another one's answer, and goes on when it is seen", async () => {
+  const one = openTab();
+  one.send("Why?");
+  await pass();
+  setVisibility("hidden");
+  const two = openTab();
+  await pass();
+  expect(server.run.readers).toBe(1);
+  server.run.say("Half");
+  await pass();
+  setVisibility("visible");
+  await pass();
+  expect(server.run.readers).toBe(2);
+  expect(last(two).text).toBe("Half");
+  expect(server.of("POST").length).toBe(1);
+});
+
+test("a conversation cleared in one tab is cleared in the other", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("Why?");
+  await pass();
+  two.clear();
+  await pass();
+  expect(one.getSnapshot().messages).toEqual([]);
+  expect(one.getSnapshot().status).toBe("ready");
+  expect(server.run.readers).toBe(0);
+});
