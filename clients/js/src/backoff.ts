@@ -25,9 +25,8 @@ export function waitAfter(failures: number, fraction: number, askedMs = 0): numb
   return Math.max(askedMs, fraction * Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1)));
 }
 
-/** Return how long a `Retry-After` header asks to wait; 0 when it says nothing that we know. */
-export function parseRetryAfter(value: string | null, nowMs: number): number {
-  if (!value) return 0;
-  const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  return waitMs > 0 ? waitMs : 0;
+/** Return how long a `Retry-After` header asks to wait; 0 when it names no seconds. */
+export function parseRetryAfter(value: string | null): number {
+  // It may be a date instead; then a reader's own waits are as good.
+  return /^\d+$/.test(value ?? "") ? Number(value) * 1000 : 0;
 }

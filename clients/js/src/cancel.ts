@@ -5,44 +5,30 @@
  */
 import { waitAfter } from "./backoff.ts";
 import { Interruption, ReaderError } from "./errors.ts";
-import { type Requests, unlessAborted } from "./requests.ts";
-import { SILENCE_TIMEOUT_MS } from "./timeouts.ts";
+import type { Requests } from "./requests.ts";
+import { SILENCE_TIMEOUT_MS, sleep, unlessAborted } from "./waits.ts";
 
-/** Cancel the run; return when its end is in the log. Safe to repeat. */
+/** Cancel the run; return when its end is in the log. Throws the reason of `over` once it is aborted. */
 export async function cancel(requests: Requests, runId: string, over: AbortSignal): Promise<void> {
   const { platform } = requests;
-  for (let failures = 0; ; ) {
+  for (let attempt = 0; ; ) {
     const call = new AbortController();
-    const stopCall = () => call.abort(over.reason);
-    over.addEventListener("abort", stopCall);
-    const timer = platform.setTimeout(
-      () => call.abort(new Interruption("The server has gone silent.")),
-      SILENCE_TIMEOUT_MS,
-    );
+    const { signal } = call;
+    const silence = () => call.abort(new Interruption("The server has gone silent."));
+    const timer = platform.setTimeout(silence, SILENCE_TIMEOUT_MS);
     try {
-      await requests.send({ method: "DELETE", runId, attempt: failures, signal: call.signal });
+      await unlessAborted(requests.send({ method: "DELETE", runId, attempt, signal }), over);
       return;
     } catch (error) {
       if (!(error instanceof Interruption)) throw error;
-      failures += 1;
-      const waitMs = waitAfter(failures, platform.random(), error.askedMs);
+      attempt += 1;
+      const waitMs = waitAfter(attempt, platform.random(), error.askedMs);
       if (waitMs === null) {
         throw new ReaderError("connection_lost", `${error.message} The answer could not be stopped.`);
       }
-      let wait: unknown;
-      try {
-        await unlessAborted(
-          new Promise<void>((resolve) => {
-            wait = platform.setTimeout(resolve, waitMs);
-          }),
-          over,
-        );
-      } finally {
-        platform.clearTimeout(wait);
-      }
+      await sleep(platform, waitMs, over);
     } finally {
       platform.clearTimeout(timer);
-      over.removeEventListener("abort", stopCall);
       call.abort(); // nobody reads the body
     }
   }

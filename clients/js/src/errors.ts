@@ -18,6 +18,11 @@ export class ReaderError extends Error implements ReaderFailure {
   }
 }
 
+/** Return the error of a reader whose server no longer has what was read. */
+export function recordsLost(detail: string): ReaderError {
+  return new ReaderError("records_lost", "The server has lost a part of this answer.", detail);
+}
+
 /** Not reached, or broken off: a reason to try again. `message` is in plain words. */
 export class Interruption extends Error {
   readonly askedMs: number;

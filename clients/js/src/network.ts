@@ -6,9 +6,8 @@
  */
 
 const WORDS =
-  // Chrome; Chrome while reading; Firefox; Firefox while reading;
-  // Safari; Safari while reading, and its system's own words; Node; Node while reading; React Native.
-  /^(failed to fetch|network ?error|error in input stream|load failed|the network connection was lost|the internet connection appears|could not connect to the server|the request timed out|fetch failed|terminated|network request failed)/i;
+  // Chrome; Chrome while reading, and Firefox; Firefox while reading; Safari; Node; Node while reading.
+  /^(failed to fetch|network ?error|error in input stream|load failed|the network|the internet|fetch failed|terminated)/i;
 
 /** Tell whether the error is a network's, in the words of any browser or of Node. */
 export function isNetworkError(error: unknown): boolean {

@@ -36,6 +36,5 @@ export const PLATFORM: Platform = {
     (hasDocument && document.visibilityState === "hidden") ||
     (typeof navigator !== "undefined" && navigator.onLine === false),
   // Not `randomUUID`: a page that came over plain HTTP lacks it.
-  newIdempotencyKey: () =>
-    Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+  newIdempotencyKey: () => crypto.getRandomValues(new Uint32Array(4)).join("-"),
 };

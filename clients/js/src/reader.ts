@@ -10,11 +10,11 @@ import { BlockDecoder } from "./blocks.ts";
 import { cancel } from "./cancel.ts";
 import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
 import { Interruption, ReaderError } from "./errors.ts";
-import { CursorRefused, Requests, unlessAborted } from "./requests.ts";
+import { Requests } from "./requests.ts";
 import { Store } from "./store.ts";
-import { DOUBT_MS, SILENCE_TIMEOUT_MS } from "./timeouts.ts";
 import { Transcript } from "./transcript.ts";
 import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
+import { SILENCE_TIMEOUT_MS, sleep } from "./waits.ts";
 import { protocolError } from "./wire.ts";
 
 /** The body and the key of a start. */
@@ -26,14 +26,16 @@ export interface Start {
 /** A reason to connect anew at once: the connection may be dead, though nothing says so. */
 const DOUBT = new Error("the connection is in doubt");
 
-/** A reason to end here: stop was asked for, and the start has never reached the server. */
-const NEVER_STARTED = new Error("the run was never started");
+/** A heartbeat, and a little: when a page is seen again after more silence, that is in doubt. */
+const DOUBT_MS = 17_000;
 
 /** A log that keeps losing what was read is given up. */
 const MAX_REREADS = 3;
 
 /** Once stop was asked for, a start that fails so often has not arrived. */
 const MAX_ATTEMPTS_TO_STOP = 3;
+
+const ignore = () => {};
 
 export class Reader implements Run {
   readonly ended: Promise<RunState>;
@@ -48,7 +50,7 @@ export class Reader implements Run {
   #rereads = 0;
   #connection: AbortController | null = null;
   #heardAtMs = 0;
-  #endWait: (() => void) | null = null;
+  #waiting: AbortController | null = null;
   #leaving: ReaderError | null = null;
   #stopping: Promise<void> | null = null;
   readonly #hasEnded = new AbortController();
@@ -78,7 +80,7 @@ export class Reader implements Run {
   leave(): void {
     this.#leaving ??= new ReaderError("left", "You have left this answer.");
     this.#connection?.abort(this.#leaving);
-    this.#endWait?.();
+    this.#waiting?.abort();
   }
 
   stop(): Promise<void> {
@@ -94,19 +96,16 @@ export class Reader implements Run {
     if (this.#isClosed) return;
     this.#set({ isStopping: true });
     this.#hurry();
-    const ended = this.ended.then(
-      () => {},
-      () => {}, // who waits for `ended` hears of it
-    );
-    if ((await this.#runIdKnown()) !== null && !this.#isOver) {
+    const runId = await this.#runIdKnown();
+    if (runId !== null && !this.#isClosed) {
       try {
-        await cancel(this.#requests, this.#runId as string, this.#hasEnded.signal);
+        await cancel(this.#requests, runId, this.#hasEnded.signal);
       } catch (error) {
         if (!this.#isOver) throw error;
       }
       this.#hurry();
     }
-    await ended;
+    await this.ended.catch(ignore); // who waits for it hears of its errors
   }
 
   get #runId(): string | null {
@@ -145,7 +144,7 @@ export class Reader implements Run {
     const { signal } = this.#options;
     const leave = () => this.leave();
     signal?.addEventListener("abort", leave);
-    if (signal?.aborted) this.leave();
+    if (signal?.aborted) leave();
     let failure: unknown = null;
     try {
       while (!this.#isOver) await this.#attempt();
@@ -154,22 +153,20 @@ export class Reader implements Run {
     }
     unwatch();
     signal?.removeEventListener("abort", leave);
-    this.#hasEnded.abort();
+    if (this.#isOver) this.#hasEnded.abort();
     this.#close(failure);
     if (failure !== null) throw failure;
     return this.#transcript.run;
   }
 
-  #close(failure: unknown): void {
+  #close(error: unknown): void {
     const { run } = this.#transcript;
-    let told = failure === null ? null : failure;
-    if (told !== null && !(told instanceof ReaderError)) {
-      told = new ReaderError("unexpected", "Something went wrong on this page.", String(failure));
-    }
-    const known = told as ReaderError | null;
-    const plain = known && { code: known.code, message: known.message, detail: known.detail };
-    this.#set({ run, isStopping: false, failure: plain }, { type: "close", problem: known?.message ?? null });
-    this.#requests.observe({ type: "end", atMs: this.#platform.nowMs(), outcome: run.outcome, failure: plain });
+    const failure =
+      error === null || error instanceof ReaderError
+        ? error
+        : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
+    this.#set({ run, isStopping: false, failure }, { type: "close", problem: failure?.message ?? null });
+    this.#requests.observe({ type: "end", outcome: run.outcome, failure });
   }
 
   /** Connect and read until the run's end, or until the connection breaks; then wait. */
@@ -179,7 +176,6 @@ export class Reader implements Run {
       await this.#connectAndRead();
     } catch (error) {
       if (error === DOUBT) return;
-      if (error === NEVER_STARTED) return this.#endHere();
       if (error instanceof Interruption) return this.#wait(error);
       if (!this.#canReread(error)) throw error;
       // What is on the screen stays until there is something in its place.
@@ -194,14 +190,8 @@ export class Reader implements Run {
       error.code === "records_lost" &&
       this.#options.rereadsLost !== false &&
       this.#transcript.isWhole &&
-      this.#runId !== null &&
       this.#rereads < MAX_REREADS
     );
-  }
-
-  #endHere(): void {
-    const { run } = this.#transcript;
-    this.#transcript.run = { ...run, outcome: "cancelled", cancelledBy: "user", length: run.receivedLength };
   }
 
   async #connectAndRead(): Promise<void> {
@@ -212,8 +202,8 @@ export class Reader implements Run {
     try {
       const response = await this.#open(connection.signal);
       if (response.status === 204) return this.#transcript.rereadEnd();
-      const type = response.headers.get("Content-Type") ?? "no content type";
-      if (!type.toLowerCase().startsWith("text/event-stream") || !response.body) {
+      const type = response.headers.get("Content-Type");
+      if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
         throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
       }
       this.#set({ run: this.#transcript.run }, { type: "open" });
@@ -228,58 +218,53 @@ export class Reader implements Run {
   /** Start the run, or go on with it: by its id as soon as that is known. */
   async #open(signal: AbortSignal): Promise<Response> {
     const { attempt } = this.getSnapshot().connection;
-    const start = this.#start;
-    if (this.#runId === null && start) {
-      const headers = { "Content-Type": "application/json", "Idempotency-Key": start.idempotencyKey };
-      const response = await this.#requests.send({ method: "POST", headers, body: start.body, attempt, signal });
-      // Only its last part: a proxy may have put the server under another path.
-      const runId = response.headers.get("Location")?.replace(/[?#].*/, "").split("/").pop();
-      if (runId) this.#transcript.run = { ...this.#transcript.run, runId: decodeURIComponent(runId) };
-      return response;
+    const runId = this.#runId;
+    if (runId !== null || !this.#start) {
+      const cursor = this.#transcript.lastEventId;
+      const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
+      return this.#requests.send({ method: "GET", runId, headers, cursor, attempt, signal });
     }
-    const cursor = this.#transcript.lastEventId;
-    const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
-    try {
-      return await this.#requests.send({ method: "GET", runId: this.#runId, headers, cursor, attempt, signal });
-    } catch (error) {
-      if (error instanceof CursorRefused && (this.#transcript.isWhole || this.#transcript.hasAdvanced)) {
-        // It was there: this reader has read it.
-        throw new ReaderError("records_lost", "The server has lost a part of this answer.", error.detail);
-      }
-      throw error;
-    }
+    const { body, idempotencyKey } = this.#start;
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+    const response = await this.#requests.send({ method: "POST", headers, body, attempt, signal });
+    // Only its last part: a proxy may have put the server under another path.
+    const located = response.headers.get("Location")?.replace(/[?#].*|.*\//g, "");
+    if (located) this.#transcript.run = { ...this.#transcript.run, runId: decodeURIComponent(located) };
+    return response;
   }
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal): Promise<void> {
     const decoder = new BlockDecoder();
+    // Not every `fetch` heeds its signal; this ends a read in any case.
+    signal.addEventListener("abort", () => reader.cancel().catch(ignore));
     while (!this.#isOver) {
-      const { done, value } = await unlessAborted(reader.read(), signal).catch((error: unknown) => {
+      const { done, value } = await reader.read().catch((error: unknown) => {
         // Nothing that we do makes a read fail: whatever its words, the connection broke.
+        if (signal.aborted) throw signal.reason;
         throw (error as Error)?.name === "TypeError" ? new Interruption("The connection broke.") : error;
       });
+      if (signal.aborted) throw signal.reason;
       if (done) throw new Interruption("The answer broke off.");
       this.#take(decoder, value);
     }
   }
 
   #take(decoder: BlockDecoder, bytes: Uint8Array): void {
-    const atMs = (this.#heardAtMs = this.#platform.nowMs());
+    this.#heardAtMs = this.#platform.nowMs();
     const transcript = this.#transcript;
+    const { receivedLength } = transcript.run;
     const { comments } = decoder;
-    const before = transcript.run;
     const { applied, error } = transcript.take(decoder.feed(bytes));
     const { run } = transcript;
     const isHeartbeat = decoder.comments > comments;
-    if (isHeartbeat) this.#requests.observe({ type: "heartbeat", atMs });
+    if (isHeartbeat) this.#requests.observe({ type: "heartbeat" });
     if (applied > 0) {
-      const textLength = run.receivedLength - before.receivedLength;
-      this.#requests.observe({ type: "arrival", atMs, events: applied, textLength, cursor: run.cursor });
+      const textLength = run.receivedLength - receivedLength;
+      this.#requests.observe({ type: "arrival", events: applied, textLength, cursor: run.cursor });
     }
-    // The end is told together with the closing.
-    if (run.outcome === null) {
-      if (applied > 0) this.#set({ run }, { type: "progress" });
-      else if (isHeartbeat && this.getSnapshot().connection.attempt > 0) this.#set({}, { type: "progress" });
-    }
+    // The end is told together with the closing; and while all is well, a heartbeat is no news.
+    const isNews = applied > 0 || (isHeartbeat && this.getSnapshot().connection.attempt > 0);
+    if (isNews && !this.#isOver) this.#set(applied > 0 ? { run } : {}, { type: "progress" });
     if (error !== null) throw error;
   }
 
@@ -297,40 +282,34 @@ export class Reader implements Run {
     return () => clearTimeout(timer);
   }
 
-  async #wait(error: Interruption): Promise<void> {
+  async #wait({ message: problem, askedMs }: Interruption): Promise<void> {
     if (this.#leaving) throw this.#leaving;
     const platform = this.#platform;
-    const failures = this.getSnapshot().connection.attempt + 1;
-    const isStopping = this.#stopping !== null && this.#runId === null;
-    if (isStopping && failures >= MAX_ATTEMPTS_TO_STOP) return this.#endHere();
-    const waitMs = waitAfter(failures, platform.random(), error.askedMs);
-    if (waitMs === null && !platform.isAway()) {
-      throw new ReaderError(
-        "connection_lost",
-        `${error.message} The answer may go on there: try again later.`,
-        `gave up after ${failures} attempts`,
-      );
+    const attempt = this.getSnapshot().connection.attempt + 1;
+    const { run } = this.#transcript;
+    if (this.#stopping && run.runId === null && attempt >= MAX_ATTEMPTS_TO_STOP) {
+      this.#transcript.run = { ...run, outcome: "cancelled", cancelledBy: "user", length: run.receivedLength };
+      return;
     }
-    const atMs = platform.nowMs();
-    const retryAtMs = waitMs === null ? null : atMs + waitMs;
-    const { cursor } = this.#transcript.run;
-    this.#requests.observe({ type: "interruption", atMs, cursor, problem: error.message, retryAtMs });
-    let timer: unknown;
-    const waited = new Promise<void>((resolve) => {
-      this.#endWait = resolve;
-      if (waitMs !== null) timer = platform.setTimeout(resolve, waitMs);
-    });
-    this.#set({}, { type: "interrupt", problem: error.message, retryAtMs });
-    await waited;
-    platform.clearTimeout(timer);
-    this.#endWait = null;
+    const waitMs = waitAfter(attempt, platform.random(), askedMs);
+    if (waitMs === null && !platform.isAway()) {
+      const wayOut = run.runId === null ? "Try again later." : "The answer goes on without you; try again later.";
+      throw new ReaderError("connection_lost", `${problem} ${wayOut}`, `gave up after ${attempt} attempts`);
+    }
+    const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
+    this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    this.#set({}, { type: "interrupt", problem, retryAtMs });
+    await sleep(platform, waitMs, waiting.signal);
+    this.#waiting = null;
   }
 
   /** End the wait that is under way, and count failures from 0. */
   #hurry(): void {
-    if (this.#endWait === null) return;
+    if (!this.#waiting) return;
     this.#set({}, { type: "wake" });
-    this.#endWait();
+    this.#waiting.abort();
   }
 
   #onWake(wake: Wake): void {

@@ -34,13 +34,7 @@ const SURROGATE_PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** Return a text's length in code points, as `[...text].length` without the array. */
 export function codePointLength(text: string): number {
-  // Nearly all text has no surrogates, and a loop over it is quicker than a regular expression.
-  for (let at = 0; at < text.length; at += 1) {
-    if ((text.charCodeAt(at) & 0xf800) === 0xd800) {
-      return text.length - (text.match(SURROGATE_PAIR)?.length ?? 0);
-    }
-  }
-  return text.length;
+  return text.length - (text.match(SURROGATE_PAIR)?.length ?? 0);
 }
 
 function withToolCall(calls: readonly ToolCall[], event: RunEvent & { type: "tool_call" }): ToolCall[] {

@@ -4,13 +4,11 @@
  * Knows addresses, headers and statuses. Waiting and trying again are the reader's business.
  */
 import { parseRetryAfter } from "./backoff.ts";
-import { Interruption, ReaderError } from "./errors.ts";
+import { Interruption, ReaderError, recordsLost } from "./errors.ts";
 import { isNetworkError } from "./network.ts";
 import { PLATFORM } from "./platform.ts";
 import type { Observation, Platform, ReaderErrorCode, RunOptions } from "./types.ts";
-
-/** The cursor is beyond the run's end: lost, or never right. The reader knows which. */
-export class CursorRefused extends ReaderError {}
+import { unlessAborted } from "./waits.ts";
 
 export interface Call {
   readonly method: "POST" | "GET" | "DELETE";
@@ -23,26 +21,6 @@ export interface Call {
   readonly signal: AbortSignal;
 }
 
-/** Return what the promise gives, or throw the signal's reason as soon as it is aborted. */
-export async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  let abort = () => {};
-  try {
-    // Raced, since not every `fetch` in the world (a service worker's, say) heeds its signal.
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        abort = () => reject(signal.reason);
-        if (signal.aborted) abort();
-        signal.addEventListener("abort", abort);
-      }),
-    ]);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
 /** Return what the promise gives; a network's error becomes an `Interruption`. */
 async function interruptible<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   try {
@@ -51,6 +29,9 @@ async function interruptible<Value>(promise: Promise<Value>, signal: AbortSignal
     throw isNetworkError(error) ? new Interruption("The server can't be reached.") : error;
   }
 }
+
+/** An observation that has no time yet. */
+type Happening = Observation extends infer One ? (One extends Observation ? Omit<One, "atMs"> : never) : never;
 
 interface Refusal {
   readonly code?: unknown;
@@ -67,30 +48,30 @@ async function refusalOf(response: Response, signal: AbortSignal): Promise<Refus
   }
 }
 
+const FINAL: { readonly [status: number]: readonly [ReaderErrorCode, string] } = {
+  401: ["unauthorized", "You have been signed out. Sign in and try again."],
+  403: ["forbidden", "You are not allowed to do this."],
+  404: ["unknown_run", "This answer does not exist, or is not yours."],
+  409: ["idempotency_conflict", "This was already asked in other words."],
+  410: ["run_trimmed", "This answer is no longer kept."],
+  413: ["invalid_request", "This is too long for the server."],
+};
+
 /** Return what a status means that is not good. */
-function errorOf(response: Response, refusal: Refusal, nowMs: number): Error {
-  const { status } = response;
-  const code = String(refusal.code ?? "");
-  const said = String(refusal.message ?? "") || `status ${status}`;
-  if ([408, 425, 429, 500, 502, 503, 504].includes(status) && code !== "not_configured") {
+function errorOf({ status, headers }: Response, { code, message }: Refusal): Error {
+  const said = String(message ?? `status ${status}`);
+  if (code === "records_lost" || code === "cursor_beyond_end") return recordsLost(said);
+  const isFinal = code === "not_configured" || (status === 404 && !code);
+  if (!isFinal && (status === 429 || status >= 500)) {
     const problem = status === 429 || status === 503 ? "The server is busy." : "The server has a problem.";
-    return new Interruption(problem, parseRetryAfter(response.headers.get("Retry-After"), nowMs));
+    return new Interruption(problem, parseRetryAfter(headers.get("Retry-After")));
   }
-  const error = (kind: ReaderErrorCode, message: string) => new ReaderError(kind, message, said);
-  if (status === 401) return error("unauthorized", "You have been signed out. Sign in and try again.");
-  if (status === 403) return error("forbidden", "You are not allowed to do this.");
-  if (status === 404 && code) return error("unknown_run", "This answer does not exist, or is not yours.");
-  if (status === 410) return error("run_trimmed", "This answer is no longer kept.");
-  if (code === "records_lost") return error("records_lost", "The server has lost a part of this answer.");
-  if (status === 409) return error("idempotency_conflict", "This was already asked in other words.");
-  if (code === "cursor_beyond_end") {
-    return new CursorRefused("invalid_request", "The server does not know this place in the answer.", said);
-  }
-  if (status === 413) return error("invalid_request", "This is too long for the server.");
+  const known = isFinal ? null : FINAL[status];
+  if (known) return new ReaderError(...known, said);
   if (status === 400 || status === 415 || status === 422) {
-    return error("invalid_request", `The server did not accept this: ${said}`);
+    return new ReaderError("invalid_request", `The server did not accept this: ${said}`, said);
   }
-  return error("not_configured", "The server is not set up to answer here.");
+  return new ReaderError("not_configured", "The server is not set up to answer here.", said);
 }
 
 export class Requests {
@@ -105,8 +86,9 @@ export class Requests {
     if (options.fetch) this.platform.fetch = options.fetch;
   }
 
-  observe(observation: Observation): void {
-    this.#options.observe?.(observation);
+  /** Tell an inspector, if there is one, of what happens now. */
+  observe(happening: Happening): void {
+    this.#options.observe?.({ ...happening, atMs: this.platform.nowMs() } as Observation);
   }
 
   /**
@@ -116,21 +98,14 @@ export class Requests {
    */
   async send(call: Call): Promise<Response> {
     const { method, signal } = call;
-    const { platform } = this;
-    this.observe({
-      type: "request",
-      atMs: platform.nowMs(),
-      method,
-      cursor: call.cursor ?? null,
-      attempt: call.attempt,
-    });
+    this.observe({ type: "request", method, cursor: call.cursor ?? null, attempt: call.attempt });
     let response = await this.#sendOnce(call, "request");
     if (response.status === 401 && this.#options.getHeaders) {
       response.body?.cancel().catch(() => {}); // it may be broken already
       response = await this.#sendOnce(call, "unauthorized");
     }
-    this.observe({ type: "answer", atMs: platform.nowMs(), method, status: response.status });
-    if (!response.ok) throw errorOf(response, await refusalOf(response, signal), platform.nowMs());
+    this.observe({ type: "answer", method, status: response.status });
+    if (!response.ok) throw errorOf(response, await refusalOf(response, signal));
     return response;
   }
 

@@ -6,7 +6,7 @@
  */
 import type { Block } from "./blocks.ts";
 import { AT_BEGINNING, type Cursor, parseCursor, sharesHistory } from "./cursor.ts";
-import { Interruption, ReaderError } from "./errors.ts";
+import { Interruption, ReaderError, recordsLost } from "./errors.ts";
 import { NEW_RUN, reduce } from "./reduce.ts";
 import type { RunEvent, RunState } from "./types.ts";
 import { DONE, decodePayload, protocolError } from "./wire.ts";
@@ -41,11 +41,6 @@ export class Transcript {
   /** What to ask the server to go on after; null for everything. */
   get lastEventId(): string | null {
     return this.#rereadsEnd ? null : this.run.cursor;
-  }
-
-  /** Whether anything has been read since the caller's own cursor. */
-  get hasAdvanced(): boolean {
-    return this.#cursor !== this.#after;
   }
 
   /**
@@ -86,7 +81,7 @@ export class Transcript {
    * From the beginning, since nothing tells the epoch of the record before it.
    */
   rereadEnd(): void {
-    if (this.#rereadsEnd || this.hasAdvanced || this.run.cursor === null) {
+    if (this.#rereadsEnd || this.#cursor !== this.#after || this.run.cursor === null) {
       throw protocolError(`no end after ${this.run.cursor}, but the run is closed`);
     }
     this.#rereadsEnd = true;
@@ -98,11 +93,7 @@ export class Transcript {
     const cursor = parseCursor(id);
     if (cursor === null || cursor.offset < 0) throw protocolError(`a block without an offset: ${JSON.stringify(id)}`);
     if (!sharesHistory(this.#cursor, cursor)) {
-      throw new ReaderError(
-        "records_lost",
-        "The server has lost a part of this answer.",
-        `${id} can't be of one history with ${this.run.cursor}`,
-      );
+      throw recordsLost(`${id} can't be of one history with ${this.run.cursor}`);
     }
     if (cursor.offset <= this.#cursor.offset) {
       if (!this.#rereadsEnd || cursor.offset !== this.#after.offset) return null;

@@ -1,0 +1,54 @@
+// Every transition is in the table, and each says what the reader shows.
+import { expect, test } from "vitest";
+
+import { type ConnectionSignal, IDLE, NEXT, nextConnection } from "../src/connection.ts";
+import type { ConnectionInfo, ConnectionState } from "../src/types.ts";
+
+const broken: ConnectionSignal = { type: "interrupt", problem: "The connection broke.", retryAtMs: 1500 };
+
+function after(...signals: ConnectionSignal[]): ConnectionInfo {
+  return signals.reduce(nextConnection, IDLE);
+}
+
+test("closed is closed", () => {
+  expect(NEXT.closed).toEqual({});
+  expect(() => after({ type: "close", problem: null }, { type: "connect" })).toThrow(
+    "a connection that is closed can't connect",
+  );
+});
+
+test("every state but closed can be reached, and can be closed", () => {
+  const reached = new Set<ConnectionState>(["idle"]);
+  for (const state of reached) for (const next of Object.values(NEXT[state])) reached.add(next);
+  expect([...reached].sort()).toEqual(Object.keys(NEXT).sort());
+  for (const [state, row] of Object.entries(NEXT)) expect(row.close).toBe(state === "closed" ? undefined : "closed");
+});
+
+test("a broken connection waits, and says why and until when", () => {
+  expect(after({ type: "connect" }, broken)).toEqual({
+    state: "waiting",
+    attempt: 1,
+    retryAtMs: 1500,
+    problem: "The connection broke.",
+  });
+});
+
+test("the problem is shown until the server has answered", () => {
+  expect(after({ type: "connect" }, broken, { type: "connect" }).problem).toBe("The connection broke.");
+  expect(after({ type: "connect" }, broken, { type: "connect" }, { type: "open" }).problem).toBeNull();
+});
+
+test("failures count until something new arrives, not until a connection opens", () => {
+  const reopened = after({ type: "connect" }, broken, { type: "connect" }, { type: "open" });
+  expect(reopened.attempt).toBe(1);
+  expect(nextConnection(reopened, { type: "progress" }).attempt).toBe(0);
+});
+
+test("a wake counts failures from none", () => {
+  expect(after({ type: "connect" }, broken, { type: "wake" }).attempt).toBe(0);
+});
+
+test("progress on a good connection changes nothing, so nothing is drawn", () => {
+  const open = after({ type: "connect" }, { type: "open" });
+  expect(nextConnection(open, { type: "progress" })).toBe(open);
+});
