@@ -5,8 +5,9 @@
  * there is none to fool. Links and images are `Link`'s business. Blocks that no longer change are
  * not parsed or drawn again.
  */
-import { createElement, memo, type ComponentProps, type ReactNode } from "react";
+import { createElement, memo, useCallback, useState, type ComponentProps, type ReactNode } from "react";
 import { Streamdown, useIsCodeFenceIncomplete, type Components } from "streamdown";
+import { createBlocks } from "./blocks.ts";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { Link, Picture } from "./Link.tsx";
 
@@ -17,13 +18,17 @@ interface Props {
 }
 
 export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
+  const [blocks] = useState(createBlocks);
+  const cut = useCallback((whole: string) => blocks(whole, isStreaming), [blocks, isStreaming]);
   return (
     <Streamdown
       className="page-markdown"
       components={COMPONENTS}
       // None: without a parser for HTML among them, all of it is text.
       rehypePlugins={NO_PLUGINS}
-      parseIncompleteMarkdown={isStreaming}
+      // What is open is closed for the last block alone, not looked for in the whole text.
+      parseIncompleteMarkdown={false}
+      parseMarkdownIntoBlocksFn={cut}
       isAnimating={isStreaming}
       controls={false}
       linkSafety={LINKS_ARE_OURS}
