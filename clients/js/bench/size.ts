@@ -22,7 +22,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 };
 
 /** The bytes of one entry: all its chunks, each compressed as a server would. */
-async function bundled(source: string): Promise<number> {
+async function bundled(source: string, without: readonly string[] = []): Promise<number> {
   const { output } = (await build({
     root: ROOT,
     configFile: false,
@@ -42,7 +42,7 @@ async function bundled(source: string): Promise<number> {
       rolldownOptions: {
         input: ENTRY,
         preserveEntrySignatures: "strict",
-        external: [/^react($|\/)/, /^react-dom($|\/)/],
+        external: [/^react($|\/)/, /^react-dom($|\/)/, ...without],
       },
     },
   })) as Rolldown.RolldownOutput;
@@ -69,5 +69,6 @@ function compressed(content: string | Uint8Array): number {
 
 const sizes: Record<string, number | null> = {};
 for (const [name, source] of Object.entries(ENTRIES)) sizes[name] = await bundled(source);
+sizes["core without its parser"] = await bundled(ENTRIES["core"] ?? "", ["eventsource-parser"]);
 sizes["page"] = firstLoad();
 console.log(JSON.stringify(sizes));

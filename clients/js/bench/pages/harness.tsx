@@ -7,7 +7,6 @@ import { createRoot } from "react-dom/client";
 declare global {
   interface Window {
     answerText: string;
-    longTasksMs: number[];
   }
 }
 
@@ -15,6 +14,14 @@ declare global {
 export function api(path: "chat/stream" | "api/chat"): string {
   return `/${new URLSearchParams(location.search).get("pace") ?? "100-1-5"}/${path}`;
 }
+
+/** As in every chat, the end of the answer is what one sees. Here no script scrolls. */
+const PINNED_TO_ITS_END = {
+  height: "90vh",
+  overflow: "auto",
+  display: "flex",
+  flexDirection: "column-reverse",
+} as const;
 
 /** What a page shows: one question, one answer. */
 export function Conversation(props: {
@@ -30,21 +37,17 @@ export function Conversation(props: {
     console.log("ended");
   }, [isEnded, answer]);
   return (
-    <main>
+    <main style={PINNED_TO_ITS_END}>
+      <article>{children}</article>
       <button type="button" onClick={send}>
         Send
       </button>
-      <article>{children}</article>
     </main>
   );
 }
 
 /** Show the page, as an application's production build does. */
 export function show(page: ReactNode): void {
-  window.longTasksMs = [];
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) window.longTasksMs.push(entry.duration);
-  }).observe({ type: "longtask" });
   const root = document.getElementById("root");
   if (root === null) throw new Error("the page has no #root");
   createRoot(root).render(<StrictMode>{page}</StrictMode>);

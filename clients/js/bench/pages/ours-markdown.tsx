@@ -1,4 +1,5 @@
 import { Markdown } from "../../page/Markdown.tsx";
+import "../../page/markdown.css";
 import { show } from "./harness.tsx";
 import { Ours } from "./ours.tsx";
 
