@@ -5,6 +5,8 @@
  * the open answer, rewritten often; its text and its cursor are one value, so that no crash can set
  * them against each other. What cannot be read is as good as not there.
  */
+import { parseCursor } from "../cursor.ts";
+import { NEW_RUN } from "../reduce.ts";
 import type { RunState } from "../types.ts";
 import type { Ending } from "./ending.ts";
 import { type AssistantMessage, type ChatMessage, textOf } from "./message.ts";
@@ -148,9 +150,16 @@ function encode(message: ChatMessage): StoredMessage {
 function decode(stored: StoredMessage, progress: StoredProgress | null): ChatMessage {
   if (stored.role === "user") return stored;
   const isOpen = stored.ending === null;
-  const run = isOpen && progress?.answerId === stored.id ? progress.run : stored.run;
+  const run = decodeRun(isOpen && progress?.answerId === stored.id ? progress.run : stored.run);
   const text = textOf(run);
   const status = stored.ending?.status ?? (text === "" ? "waiting" : "streaming");
   const message: AssistantMessage = { ...stored, run, text, status };
   return message;
+}
+
+/** What an older version did not write is as in a new run. Without a cursor that fits, text is worth nothing. */
+function decodeRun(stored: RunState): RunState {
+  const run = { ...NEW_RUN, ...stored };
+  const fits = run.outcome !== null || (run.cursor !== null && parseCursor(run.cursor) !== null);
+  return fits ? run : { ...NEW_RUN, runId: run.runId };
 }

@@ -2,7 +2,7 @@
  * A conversation: its messages, the answer in flight, what is kept of it, and its other tabs.
  *
  * A store for any interface: `subscribe`, `getSnapshot`, and the calls that change it. Listeners are
- * called once per frame at most. Making one does nothing to the world; `attach` begins, and the
+ * called at most once per frame. Making one does nothing to the world; `attach` begins, and the
  * function it returns lets go again without stopping anything on the server.
  *
  * Several tabs: each writes what it changes at once, and takes over what another one has written.
@@ -10,6 +10,7 @@
  */
 import { IDLE } from "../connection.ts";
 import { NEW_RUN } from "../reduce.ts";
+import { cancelRun } from "../run.ts";
 import type { ChatRequest, RunOptions, RunState } from "../types.ts";
 import { Archive, type Asked, type StoredConversation } from "./archive.ts";
 import type { Ending } from "./ending.ts";
@@ -47,7 +48,10 @@ export class Conversation {
   readonly id: string;
   #options: ConversationOptions;
   readonly #archive: Archive;
-  readonly #frames = new Frames(() => this.#draw());
+  readonly #frames = new Frames(
+    () => this.#draw(),
+    () => this.#nowMs(),
+  );
   readonly #listeners = new Set<() => void>();
   #snapshot: ConversationSnapshot = EMPTY;
   #published: readonly ChatMessage[] = [];
@@ -60,6 +64,7 @@ export class Conversation {
   #attached = 0;
   #detach = (): void => {};
   #savedAtMs = 0;
+  #lessMotion: { readonly matches: boolean } | null = null;
   #savedRunId: string | null = null;
 
   constructor(options: ConversationOptions = {}) {
@@ -142,7 +147,11 @@ export class Conversation {
 
   /** Forget everything. An answer in flight is cancelled: nobody could come back to it. */
   clear(): void {
-    this.#live?.abandon();
+    const last = this.#outline.at(-1);
+    if (this.#live !== null) this.#live.abandon();
+    else if (last !== undefined && isOpen(last) && last.run.runId !== null)
+      // Who can't be told will find out that nobody reads it.
+      cancelRun(last.run.runId, this.#options).catch(() => {});
     this.#live = null;
     this.#set([], null);
   }
@@ -211,9 +220,9 @@ export class Conversation {
     const nowMs = this.#nowMs();
     // That the run is known is kept at once: from here on nothing has to be started again.
     if (live.run.runId !== this.#savedRunId || nowMs - this.#savedAtMs >= SAVE_INTERVAL_MS) this.#saveProgress();
-    // An end is not held back by a page that gets no frames.
-    if (live.ending !== null && isHidden()) this.#frames.flush();
-    else this.#frames.request();
+    // An end is not held back.
+    if (live.ending === null) this.#frames.request();
+    else this.#frames.hurry();
   }
 
   /** Bring the snapshot up to date, and tell the listeners if it is another one. */
@@ -279,7 +288,8 @@ export class Conversation {
 
   #isPaced(): boolean {
     if (isHidden()) return false;
-    return this.#options.isPaced ?? !wantsLessMotion();
+    this.#lessMotion ??= watchLessMotion();
+    return this.#options.isPaced ?? !this.#lessMotion.matches;
   }
 
   #nowMs(): number {
@@ -378,6 +388,8 @@ function isEqual(one: ConversationSnapshot, other: ConversationSnapshot): boolea
   return (Object.keys(one) as (keyof ConversationSnapshot)[]).every((key) => one[key] === other[key]);
 }
 
-function wantsLessMotion(): boolean {
-  return typeof matchMedia === "function" && matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Asked for once: to ask anew in each frame costs more than all the rest of it. */
+function watchLessMotion(): { readonly matches: boolean } {
+  if (typeof matchMedia !== "function") return { matches: false };
+  return matchMedia("(prefers-reduced-motion: reduce)");
 }

@@ -1,43 +1,50 @@
 /**
- * When to draw: in a frame of the screen, and 30 times a second at most, however much arrives.
+ * When to draw: at most every other frame of a usual screen, however much arrives.
  *
- * Text that grows 30 times a second looks as even as at 60, and costs a reader's battery half.
- * A hidden page gets no frames. There, once a second is enough for whoever reads the state (a title,
- * a test, another frame of the page), and what waits is drawn at once when the page is seen again.
+ * Text that grows 30 times a second looks as even as at 60, and costs half. After a pause, the first
+ * change is drawn in the very next frame, and so is an end. A hidden page gets no frames: there, once
+ * a second is enough for whoever reads the state (a title, another part of the page), and what waits
+ * is drawn at once when the page is seen again.
  */
 
-const HIDDEN_INTERVAL_MS = 1_000;
-// Where nothing has frames, as in Node.
-const FRAME_MS = 16;
 const INTERVAL_MS = 1_000 / 30;
+const HIDDEN_INTERVAL_MS = 1_000;
+// Of a usual screen; and where nothing has frames, as in Node.
+const FRAME_MS = 1_000 / 60;
 
 export class Frames {
   readonly #draw: () => void;
+  readonly #nowMs: () => number;
   #cancel: (() => void) | null = null;
-  #drawnAtMs = Number.NEGATIVE_INFINITY;
+  #drawnAtMs = -Infinity;
 
-  constructor(draw: () => void) {
+  constructor(draw: () => void, nowMs: () => number) {
     this.#draw = draw;
+    this.#nowMs = nowMs;
   }
 
-  /** Draw in the next frame. Asking again before it changes nothing. */
+  /** Draw soon. Asking again before it changes nothing. */
   request(): void {
     if (this.#cancel !== null) return;
-    const draw = (): void => {
-      this.#cancel = null;
-      this.#drawnAtMs = performance.now();
-      this.#draw();
-    };
-    // The frame before is asked for when half of it is over, so that rounding costs none.
-    const earlyMs = this.#drawnAtMs + INTERVAL_MS - FRAME_MS / 2 - performance.now();
-    if (earlyMs <= 0 || isHidden()) this.#cancel = inFrame(draw);
-    // A timer, since every frame that is asked for costs, drawn in or not.
-    else this.#cancel = after(earlyMs, () => (this.#cancel = inFrame(draw)));
+    const sinceMs = Math.abs(this.#nowMs() - this.#drawnAtMs);
+    // The frame is asked for when half of the one before is over, so that rounding costs none.
+    const earlyMs = INTERVAL_MS - FRAME_MS / 2 - sinceMs;
+    if (earlyMs <= 0 || isHidden()) return this.#inFrame();
+    // A timer, since every frame that is asked for costs, whether it is drawn in or not.
+    this.#cancel = after(earlyMs, () => this.#inFrame());
+  }
+
+  /** Draw in the very next frame, and at once on a page that gets none. */
+  hurry(): void {
+    if (isHidden()) return this.flush();
+    this.cancel();
+    this.#inFrame();
   }
 
   /** Draw now, in place of the next frame. */
   flush(): void {
     this.cancel();
+    this.#drawnAtMs = this.#nowMs();
     this.#draw();
   }
 
@@ -52,6 +59,10 @@ export class Frames {
   cancel(): void {
     this.#cancel?.();
     this.#cancel = null;
+  }
+
+  #inFrame(): void {
+    this.#cancel = inFrame(() => this.flush());
   }
 }
 

@@ -5,6 +5,7 @@ import type { ConnectionInfo } from "../types.ts";
 import type { Ending, Remedy } from "./ending.ts";
 
 export interface Words {
+  readonly chat: string;
   readonly conversation: string;
   readonly you: string;
   readonly answer: string;
@@ -36,6 +37,7 @@ export interface Words {
 }
 
 export const ENGLISH: Words = {
+  chat: "Chat",
   conversation: "Conversation",
   you: "You",
   answer: "Answer",

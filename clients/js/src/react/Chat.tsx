@@ -50,6 +50,7 @@ export function Chat(props: ChatProps) {
       <section
         className={className === undefined ? "tt-chat" : `tt-chat ${className}`}
         data-theme={theme}
+        aria-label={words.chat}
         onKeyDown={(event) => stopOnEscape(event, conversation)}
       >
         {header}

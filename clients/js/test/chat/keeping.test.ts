@@ -141,6 +141,52 @@ test("what is stored and can't be read is as good as not there", () => {
   expect(openTab().getSnapshot().messages).toEqual([]);
 });
 
+test("p1: text whose cursor can't be read is read again", async () => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  server.run.say("Half");
+  await pass();
+  before.close();
+  for (const [name, text] of browser.texts) browser.texts.set(name, text.replace('"cursor":"1"', '"cursor":"x"'));
+  const after = openTab();
+  server.run.say(" whole").end();
+  await pass();
+  expect([last(after).status, last(after).text]).toEqual(["completed", "Half whole"]);
+  expect(server.of("GET").map(({ after: cursor }) => cursor)).toEqual([null]);
+});
+
+test("an end that was saved but not drawn is there after the reload", async () => {
+  const before = openTab();
+  before.send("Why?");
+  await pass();
+  server.run.say("All").end();
+  await pass(1);
+  window.dispatchEvent(new Event("pagehide"));
+  const left = new Map(browser.texts);
+  before.close();
+  for (const [name, text] of left) browser.texts.set(name, text);
+  const after = openTab();
+  await pass();
+  expect([last(after).status, last(after).text]).toEqual(["completed", "All"]);
+  expect(server.of("GET")).toEqual([]);
+});
+
+test("asking again in one tab replaces the answer in the other", async () => {
+  const [one, two] = [openTab(), openTab()];
+  one.send("Why?");
+  await pass();
+  server.run.say("Bad").end();
+  await pass();
+  two.regenerate();
+  await pass();
+  server.run.say("Good").end();
+  await pass();
+  expect(texts(one.getSnapshot().messages)).toEqual(["Why?", "Good"]);
+  expect(texts(openTab().getSnapshot().messages)).toEqual(["Why?", "Good"]);
+  expect(server.runs.length).toBe(2);
+});
+
 test("a storage that answers late is waited for", async () => {
   const kept = memoryStorage();
   const late: ChatStorage = { ...kept, read: (name) => Promise.resolve(kept.read(name)) };
@@ -203,18 +249,20 @@ test("a tab that sees an end late takes nothing from a tab that has asked on", a
   const [one, two] = [openTab(), openTab()];
   one.send("One?");
   await pass();
+  // In the same frame, before the second tab has drawn the end.
+  const unsubscribe = one.subscribe(() => {
+    if (one.getSnapshot().status !== "ready") return;
+    unsubscribe();
+    one.send("Two?");
+  });
   server.run.say("1").end();
-  // The first tab draws the end, and asks on, before the second one has drawn it.
-  await pass(10);
-  one.getSnapshot();
-  await pass(7);
-  expect(one.send("Two?")).toBe(true);
   await pass();
-  expect(texts(two.getSnapshot().messages)).toEqual(["One?", "1", "Two?", ""]);
   expect(texts(one.getSnapshot().messages)).toEqual(["One?", "1", "Two?", ""]);
+  expect(texts(two.getSnapshot().messages)).toEqual(["One?", "1", "Two?", ""]);
   server.run.say("2").end();
   await pass();
   expect(texts(two.getSnapshot().messages)).toEqual(["One?", "1", "Two?", "2"]);
+  expect(texts(openTab().getSnapshot().messages)).toEqual(["One?", "1", "Two?", "2"]);
 });
 
 test("a hidden tab holds no connection to another one's answer, and goes on when it is seen", async () => {
