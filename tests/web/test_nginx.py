@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import shutil
 import zlib
@@ -21,6 +22,7 @@ from tickertape.testing.faults import Faults, Stall
 DOCUMENT = Path(__file__).parents[2] / "docs" / "behind-nginx.md"
 QUESTION = {"messages": [{"role": "user", "content": "Hi"}], "model": "openai/m"}
 WORDS = default_words(24)
+PATIENCE_S = 20.0
 BARE = """
 server {
   listen 127.0.0.1:{port} OPTIONS;
@@ -38,7 +40,7 @@ def bare(backend, *, listen="", more=""):
 
 def documented(backend):
     """Return the configuration of the documentation, with its addresses exchanged."""
-    text = re.search(r"```nginx\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)[1]
+    text = re.findall(r"```nginx\n(.+?)```", DOCUMENT.read_text(), re.DOTALL)[0]
     for written, used in {
         "127.0.0.1:8000": backend.removeprefix("http://"),
         "listen 443 ": "listen 127.0.0.1:{port} ",
@@ -60,13 +62,17 @@ class Curl:
     async def until(self, expected):
         """Read until it has printed this."""
         while expected not in self.received:
-            piece = await asyncio.wait_for(self._process.stdout.read(65536), 20)
-            assert piece, self.received
-            self.received += piece
+            await self.until_more()
+
+    async def until_more(self):
+        """Read what it prints next."""
+        piece = await asyncio.wait_for(self._process.stdout.read(65536), PATIENCE_S)
+        assert piece, self.received
+        self.received += piece
 
     async def rest(self):
         """Read to the end, and return the exit status with all that it has printed."""
-        self.received += await asyncio.wait_for(self._process.stdout.read(), 20)
+        self.received += await asyncio.wait_for(self._process.stdout.read(), PATIENCE_S)
         return await self._process.wait(), self.received
 
     async def leave(self):
@@ -106,6 +112,8 @@ class Site:
 async def open_site(fault_server, tmp_path):
     """Return a function that puts an nginx in front of a server."""
     if shutil.which("curl") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("curl is not installed")
         pytest.skip("curl is not installed")
     async with contextlib.AsyncExitStack() as stack:
         start = await stack.enter_async_context(serve_processes(fault_server, tmp_path))
@@ -123,6 +131,12 @@ async def open_site(fault_server, tmp_path):
 
 WAYS = {
     "nginx's defaults": (bare, ["--http1.1"], "http", b"HTTP/1.1 200"),
+    "nginx's defaults, TLS": (
+        lambda backend: bare(backend, listen="ssl"),
+        ["--http1.1"],
+        "https",
+        b"HTTP/1.1 200",
+    ),
     "as documented, HTTP/1.1": (documented, ["--http1.1"], "https", b"HTTP/1.1 200"),
     "as documented, HTTP/2": (documented, ["--http2"], "https", b"HTTP/2 200"),
 }
@@ -142,7 +156,7 @@ def text_of(received):
 
 
 def run_id_of(curl):
-    return re.search(rb"(?i)location: /chat/stream/(\S+)", curl.received)[1].decode()
+    return re.findall(rb"(?i)location: /chat/stream/(\S+)", curl.received)[0].decode()
 
 
 @pytest.mark.parametrize("chunks", [2, 5, 20])
@@ -275,3 +289,22 @@ async def test_several_hundred_readers_get_all_of_it(open_site, fault_server):
         rests = await asyncio.gather(*(response.read() for response in responses))
     texts = {text_of((one + two).decode()) for one, two in zip(begun, rests, strict=True)}
     assert {"".join(WORDS)} == texts
+
+
+async def test_a_hundred_streams_share_one_http2_connection(open_site, fault_server):
+    """Where HTTP/1.1 would let a browser have six."""
+    fault_server.play(Faults(failure=Stall(after_chunks=5)))
+    site = await open_site(documented, "--http2", scheme="https")
+    first = await site.start()
+    exchange = await fault_server.next_exchange()
+    await first.until(WORDS[3].encode())
+    path = f"/chat/stream/{run_id_of(first)}"
+    others = [site.url + path] * 98
+    opened = "\nconnections: %{num_connects}\n"
+    curl = await site.ask(path, "-w", opened, "-Z", "--parallel-max", "100", *others)
+    while curl.received.count(WORDS[3].encode()) < 99:
+        await curl.until_more()
+    exchange.resume()
+    _, received = await curl.rest()
+    assert 99 == received.count(b'"outcome":"completed"')
+    assert 1 == sum(map(int, re.findall(rb"\nconnections: (\d+)\n", received)))

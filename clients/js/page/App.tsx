@@ -28,7 +28,7 @@ export function App() {
   const [chosenModel, setChosenModel] = useState<string | null>(null);
   const [theme, setShownTheme] = useState<Theme>(() => readTheme());
   const [isInspecting, setIsInspecting] = useState(false);
-  const [isListOpen, setIsListOpen] = useState(false);
+  const [isListOpen, setIsListOpen] = useDrawer();
 
   const model = chosenModel ?? list.find(({ id }) => id === openId)?.model ?? null;
   const options = useMemo(
@@ -42,7 +42,8 @@ export function App() {
   );
   const conversation = useConversation(options);
   const runId = useSyncExternalStore(conversation.subscribe, () => openRunId(conversation));
-  useTitle(conversation, model, list.find(({ id }) => id === openId)?.title);
+  const title = list.find(({ id }) => id === openId)?.title;
+  useTitle(conversation, model, title);
 
   const openConversation = useCallback(
     (id: string) => {
@@ -71,7 +72,9 @@ export function App() {
         onDeletedOpen={openNew}
       />
       {isListOpen && <div className="page-veil" onClick={() => setIsListOpen(false)} />}
-      <main className="page-main">
+      {/* What lies under the drawer is out of reach, for the keyboard, too. */}
+      <main className="page-main" inert={isListOpen}>
+        <h1 className="tt-unseen">{title ?? "New conversation"}</h1>
         <Bar
           models={models}
           model={model}
@@ -95,7 +98,8 @@ export function App() {
           renderText={renderText}
           empty={<Welcome onAsk={(question) => conversation.send(question)} />}
           theme={theme === "system" ? undefined : theme}
-          autoFocus
+          // On a phone it would open the keyboard over half of the page.
+          autoFocus={matchMedia("(hover: hover)").matches}
         />
       </main>
       {isInspecting && (
@@ -114,7 +118,7 @@ function ShownAnswer({ message: { text, ending } }: { message: AssistantMessage 
   const isOpen = ending === null;
   const wasOpen = useRef(isOpen);
   useEffect(() => {
-    if (wasOpen.current) traces.show(text.length);
+    if (wasOpen.current) traces.show(text);
     wasOpen.current = isOpen;
   }, [text, isOpen]);
   return <AnswerText text={text} isStreaming={isOpen} />;
@@ -181,6 +185,28 @@ function useTitle(conversation: Conversation, model: string | null, title: strin
   useEffect(() => {
     document.title = title === undefined ? "Tickertape" : `${title} – Tickertape`;
   }, [title]);
+}
+
+/**
+ * The list of conversations as a drawer, on a narrow screen: whether it is open.
+ *
+ * The focus goes into it, and back to where it was. A wide screen has no drawer.
+ */
+function useDrawer(): [boolean, (isOpen: boolean) => void] {
+  const [isOpen, setIsOpen] = useState(false);
+  useEffect(() => {
+    if (!isOpen) return;
+    const before = document.activeElement;
+    document.querySelector<HTMLElement>("#conversations button")?.focus();
+    const wide = matchMedia("(min-width: 761px)");
+    const close = () => setIsOpen(false);
+    wide.addEventListener("change", close);
+    return () => {
+      wide.removeEventListener("change", close);
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
+  }, [isOpen]);
+  return [isOpen, setIsOpen];
 }
 
 function useKeys({ onNew, onInspect, onEscape }: Record<"onNew" | "onInspect" | "onEscape", () => void>) {

@@ -2,7 +2,7 @@
  * The bar on top: which model answers, and the page's few switches.
  */
 import type { ReactNode } from "react";
-import { Icon } from "./Sidebar.tsx";
+import { Icon } from "./Icon.tsx";
 import type { Models } from "./server.ts";
 import { nextTheme, type Theme } from "./theme.ts";
 
@@ -52,7 +52,8 @@ export function Bar(props: Props) {
         title="How the last answer arrived (Alt+I)"
         onClick={onInspect}
       >
-        Inspector
+        <span>Inspector</span>
+        <Icon path="M4 19V5M4 19h16M7 15l4-5 3 3 5-7" />
       </button>
       <button
         type="button"

@@ -4,7 +4,11 @@
  * A menu button as the WAI-ARIA practices describe it: arrows move, Escape closes.
  */
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { Icon } from "./Icon.tsx";
 import { orderFault, type Fault } from "./server.ts";
+
+/** Long enough to read a sentence; the inspector has what comes of it. */
+const SAID_SHOWN_MS = 6_000;
 
 interface Props {
   faults: readonly Fault[];
@@ -20,7 +24,14 @@ export function BreakIt({ faults, runId, onOrdered }: Props) {
   const menu = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
+    if (said === "") return;
+    const timer = setTimeout(() => setSaid(""), SAID_SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+
+  useEffect(() => {
     if (!isOpen) return;
+    setSaid("");
     menu.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const closeOutside = (event: PointerEvent) => {
       const target = event.target as Node;
@@ -60,7 +71,8 @@ export function BreakIt({ faults, runId, onOrdered }: Props) {
         aria-expanded={isOpen}
         onClick={() => setIsOpen(!isOpen)}
       >
-        Break it
+        <span>Break it</span>
+        <Icon path="M13 3L6 13h5l-1 8 8-11h-5z" />
       </button>
       {isOpen && (
         <div ref={menu} role="menu" aria-label="Break it" className="page-menu" onKeyDown={move}>
@@ -70,11 +82,9 @@ export function BreakIt({ faults, runId, onOrdered }: Props) {
               type="button"
               role="menuitem"
               tabIndex={-1}
-              aria-label={fault.label}
-              aria-description={fault.description}
               onClick={() => void order(fault)}
             >
-              <b>{fault.label}</b>
+              <b>{fault.label}</b>{" "}
               <span>{fault.description}</span>
             </button>
           ))}

@@ -29,7 +29,7 @@ export const CodeBlock = memo(function CodeBlock({ code, language, isComplete }:
       <pre tabIndex={0} aria-label={language ? `Code in ${language}` : "Code"}>
         <code>
           {spans === null
-            ? code
+            ? inGroups(code).map((lines, index) => <Lines key={index} text={lines} />)
             : spans.map((span, index) =>
                 span.className === null ? (
                   span.text
@@ -44,6 +44,27 @@ export const CodeBlock = memo(function CodeBlock({ code, language, isComplete }:
     </figure>
   );
 });
+
+const LINES_IN_GROUP = 64;
+
+/** Only the last group grows, so that the browser lays out no more than that. */
+const Lines = memo(function Lines({ text }: { text: string }) {
+  return <span className="page-lines">{text}</span>;
+});
+
+function inGroups(code: string): string[] {
+  const groups: string[] = [];
+  let begin = 0;
+  let lines = 0;
+  for (let end = code.indexOf("\n"); end !== -1; end = code.indexOf("\n", end + 1)) {
+    lines += 1;
+    if (lines % LINES_IN_GROUP !== 0) continue;
+    groups.push(code.slice(begin, end + 1));
+    begin = end + 1;
+  }
+  groups.push(code.slice(begin));
+  return groups;
+}
 
 function useSpans(code: string, language: string, isComplete: boolean): Span[] | null {
   const [coloured, setColoured] = useState<{ code: string; spans: Span[] | null } | null>(null);

@@ -18,7 +18,11 @@ export function Inspector({ traces, conversation, onClose }: Props) {
   const trace = useSyncExternalStore(traces.subscribe, traces.getSnapshot);
   const run = useSyncExternalStore(conversation.subscribe, () => lastRun(conversation));
   return (
-    <aside className="page-inspector" aria-label="Inspector">
+    <aside
+      className="page-inspector"
+      aria-label="Inspector"
+      onKeyDown={(event) => event.key === "Escape" && onClose()}
+    >
       <header>
         <h2>Inspector</h2>
         <button type="button" className="page-quiet" onClick={onClose} aria-label="Close the inspector">

@@ -2,14 +2,14 @@
  * The text of an answer, as markdown that may still be growing.
  *
  * What a model writes is untrusted. HTML in it is shown as text: no parser for it is loaded, so
- * there is none to fool. Links and images are `Link`'s business. Blocks that no longer change are
+ * there is none to fool. Links and images are `Link`'s business. Pieces that no longer change are
  * not parsed or drawn again.
  */
-import { createElement, memo, useCallback, useState, type ComponentProps, type ReactNode } from "react";
+import { createElement, memo, useMemo, useRef, type ComponentProps, type ReactNode } from "react";
 import { Streamdown, useIsCodeFenceIncomplete, type Components } from "streamdown";
-import { createBlocks } from "./blocks.ts";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { Link, Picture } from "./Link.tsx";
+import { cut, NOTHING, type Cut, type Piece } from "./pieces.ts";
 
 interface Props {
   text: string;
@@ -18,22 +18,33 @@ interface Props {
 }
 
 export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
-  const [blocks] = useState(createBlocks);
-  const cut = useCallback((whole: string) => blocks(whole, isStreaming), [blocks, isStreaming]);
+  const before = useRef<Cut>(NOTHING);
+  const pieces = useMemo(() => (before.current = cut(text, before.current)).pieces, [text]);
+  return (
+    <div className="page-markdown">
+      {pieces.map((piece) => (
+        <PieceView key={piece.start} piece={piece} isGrowing={isStreaming && piece.isOpen} />
+      ))}
+    </div>
+  );
+});
+
+const PieceView = memo(function PieceView({ piece, isGrowing }: { piece: Piece; isGrowing: boolean }) {
+  if (piece.kind === "code") {
+    return <CodeBlock code={piece.text} language={piece.language} isComplete={!isGrowing} />;
+  }
   return (
     <Streamdown
-      className="page-markdown"
+      className="page-piece"
       components={COMPONENTS}
       // None: without a parser for HTML among them, all of it is text.
       rehypePlugins={NO_PLUGINS}
-      // What is open is closed for the last block alone, not looked for in the whole text.
-      parseIncompleteMarkdown={false}
-      parseMarkdownIntoBlocksFn={cut}
-      isAnimating={isStreaming}
+      parseIncompleteMarkdown={isGrowing}
+      isAnimating={isGrowing}
       controls={false}
       linkSafety={LINKS_ARE_OURS}
     >
-      {text}
+      {piece.text}
     </Streamdown>
   );
 });

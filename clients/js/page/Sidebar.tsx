@@ -4,6 +4,7 @@
 import { useRef, useState, type KeyboardEvent } from "react";
 import { addressOf } from "./address.ts";
 import { bringBack, find, remove, rename, type Conversation } from "./conversations.ts";
+import { Icon } from "./Icon.tsx";
 import type { ConversationStore } from "./conversation_store.ts";
 
 /** Fewer are found at a glance. */
@@ -156,13 +157,5 @@ function TitleField({ title, onDone }: { title: string; onDone: (words: string |
       onKeyDown={onKeyDown}
       onBlur={() => end(words)}
     />
-  );
-}
-
-export function Icon({ path }: { path: string }) {
-  return (
-    <svg className="page-icon" viewBox="0 0 24 24" aria-hidden="true">
-      <path d={path} />
-    </svg>
   );
 }

@@ -8,8 +8,8 @@ import { observe, show, type Trace } from "./trace.ts";
 
 export interface TraceStore {
   observe(observation: Observation): void;
-  /** Note that so many characters are on the screen now. */
-  show(characters: number): void;
+  /** Note that this text is on the screen now. */
+  show(text: string): void;
   /** Forget the run: another conversation is open. */
   clear(): void;
   subscribe(listener: () => void): () => void;
@@ -22,6 +22,7 @@ export function createTraceStore(
 ): TraceStore {
   let trace: Trace | null = null;
   let isAsked = false;
+  let shown = { text: "", length: 0 };
   const listeners = new Set<() => void>();
 
   const change = (next: Trace | null) => {
@@ -36,7 +37,10 @@ export function createTraceStore(
   };
   return {
     observe: (observation) => change(observe(trace, observation)),
-    show: (characters) => change(show(trace, nowMs(), characters)),
+    show(text) {
+      shown = { text, length: lengthAfter(shown, text) };
+      change(show(trace, nowMs(), shown.length));
+    },
     clear: () => change(null),
     subscribe(listener) {
       listeners.add(listener);
@@ -44,4 +48,11 @@ export function createTraceStore(
     },
     getSnapshot: () => trace,
   };
+}
+
+/** In code points, as the wire counts; only what is new is counted. */
+function lengthAfter(before: { text: string; length: number }, text: string): number {
+  return text.startsWith(before.text)
+    ? before.length + [...text.slice(before.text.length)].length
+    : [...text].length;
 }

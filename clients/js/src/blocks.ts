@@ -7,7 +7,7 @@
  */
 import { createParser } from "eventsource-parser";
 
-import { ReaderError } from "./errors.ts";
+import { protocolError } from "./errors.ts";
 
 export interface Block {
   readonly id: string;
@@ -20,10 +20,9 @@ const MAX_BLOCK_LENGTH = 16 * 1024 * 1024;
 export class BlockDecoder {
   /** The id that a client would go on after. */
   lastId = "";
-  /** How many comments have come: heartbeats. */
+  /** How many comments the last bytes had: heartbeats. */
   comments = 0;
   #blocks: Block[] = [];
-  #isTooLong = false;
   // The parser takes the byte order mark away; that both do would take two.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #parser = createParser({
@@ -37,22 +36,17 @@ export class BlockDecoder {
     onComment: () => {
       this.comments += 1;
     },
-    onError: ({ type }) => {
-      this.#isTooLong ||= type === "max-buffer-size-exceeded";
+    onError: ({ type, message }) => {
+      // Its other errors are lines that nobody knows, which are no error.
+      if (type === "max-buffer-size-exceeded") throw protocolError(message);
     },
   });
 
   /** Return the blocks that the bytes complete, possibly none. Any split gives the same ones. */
   feed(bytes: Uint8Array): Block[] {
     this.#blocks = [];
+    this.comments = 0;
     this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
-    if (this.#isTooLong) {
-      throw new ReaderError(
-        "protocol_error",
-        "The answer can't be read.",
-        `a block is longer than ${MAX_BLOCK_LENGTH} characters`,
-      );
-    }
     return this.#blocks;
   }
 }

@@ -18,6 +18,11 @@ export class ReaderError extends Error implements ReaderFailure {
   }
 }
 
+/** Return the error that a stream is when it is no native wire. */
+export function protocolError(detail: string): ReaderError {
+  return new ReaderError("protocol_error", "The server sent something that can't be read.", detail);
+}
+
 /** Return the error of a reader whose server no longer has what was read. */
 export function recordsLost(detail: string): ReaderError {
   return new ReaderError("records_lost", "The server has lost a part of this answer.", detail);

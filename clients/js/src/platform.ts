@@ -35,6 +35,4 @@ export const PLATFORM: Platform = {
   isAway: () =>
     (hasDocument && document.visibilityState === "hidden") ||
     (typeof navigator !== "undefined" && navigator.onLine === false),
-  // Not `randomUUID`: a page that came over plain HTTP lacks it.
-  newIdempotencyKey: () => crypto.getRandomValues(new Uint32Array(4)).join("-"),
 };

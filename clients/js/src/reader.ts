@@ -9,19 +9,15 @@ import { waitAfter } from "./backoff.ts";
 import { BlockDecoder } from "./blocks.ts";
 import { cancel } from "./cancel.ts";
 import { type ConnectionSignal, IDLE, nextConnection } from "./connection.ts";
-import { Interruption, ReaderError } from "./errors.ts";
-import { Requests } from "./requests.ts";
+import { Interruption, protocolError, ReaderError } from "./errors.ts";
+import { ACCEPT, type Call, type Requests, requestsTo } from "./requests.ts";
 import { Store } from "./store.ts";
 import { Transcript } from "./transcript.ts";
 import type { Platform, Run, RunOptions, RunSnapshot, RunState, Wake } from "./types.ts";
 import { SILENCE_TIMEOUT_MS, sleep } from "./waits.ts";
-import { protocolError } from "./wire.ts";
 
-/** The body and the key of a start. */
-export interface Start {
-  readonly body: string;
-  readonly idempotencyKey: string;
-}
+/** The request that starts the run. */
+export type Start = Pick<Call, "method" | "headers" | "body">;
 
 /** A reason to connect anew at once: the connection may be dead, though nothing says so. */
 const DOUBT = new Error("the connection is in doubt");
@@ -60,7 +56,7 @@ export class Reader implements Run {
     this.#options = options;
     this.#transcript = transcript;
     this.#start = start;
-    this.#requests = new Requests(options);
+    this.#requests = requestsTo(options);
     this.#platform = this.#requests.platform;
     this.#store = new Store<RunSnapshot>({
       run: transcript.run,
@@ -120,9 +116,15 @@ export class Reader implements Run {
     return this.getSnapshot().connection.state === "closed";
   }
 
-  #set(change: Partial<RunSnapshot>, signal?: ConnectionSignal): void {
+  /** Change the snapshot; with a signal, its connection too. */
+  #set(
+    change: Partial<RunSnapshot>,
+    signal?: ConnectionSignal,
+    problem?: string | null,
+    retryAtMs?: number | null,
+  ): void {
     const before = this.getSnapshot();
-    const connection = signal ? nextConnection(before.connection, signal) : before.connection;
+    const connection = signal ? nextConnection(before.connection, signal, problem, retryAtMs) : before.connection;
     this.#store.set({ ...before, ...change, connection });
   }
 
@@ -165,7 +167,7 @@ export class Reader implements Run {
       error === null || error instanceof ReaderError
         ? error
         : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
-    this.#set({ run, isStopping: false, failure }, { type: "close", problem: failure?.message ?? null });
+    this.#set({ run, isStopping: false, failure }, "close", failure?.message);
     this.#requests.observe({ type: "end", outcome: run.outcome, failure });
   }
 
@@ -197,7 +199,7 @@ export class Reader implements Run {
   async #connectAndRead(): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
-    this.#set({}, { type: "connect" });
+    this.#set({}, "connect");
     const unwatch = this.#watchSilence(connection);
     try {
       const response = await this.#open(connection.signal);
@@ -206,7 +208,7 @@ export class Reader implements Run {
       if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
         throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
       }
-      this.#set({ run: this.#transcript.run }, { type: "open" });
+      this.#set({ run: this.#transcript.run }, "open");
       await this.#read(response.body.getReader(), connection.signal);
     } finally {
       unwatch();
@@ -221,12 +223,10 @@ export class Reader implements Run {
     const runId = this.#runId;
     if (runId !== null || !this.#start) {
       const cursor = this.#transcript.lastEventId;
-      const headers: Record<string, string> = cursor === null ? {} : { "Last-Event-ID": cursor };
+      const headers = cursor === null ? ACCEPT : { ...ACCEPT, "Last-Event-ID": cursor };
       return this.#requests.send({ method: "GET", runId, headers, cursor, attempt, signal });
     }
-    const { body, idempotencyKey } = this.#start;
-    const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
-    const response = await this.#requests.send({ method: "POST", headers, body, attempt, signal });
+    const response = await this.#requests.send({ ...this.#start, attempt, signal });
     // Only its last part: a proxy may have put the server under another path.
     const located = response.headers.get("Location")?.replace(/[?#].*|.*\//g, "");
     if (located) this.#transcript.run = { ...this.#transcript.run, runId: decodeURIComponent(located) };
@@ -253,10 +253,9 @@ export class Reader implements Run {
     this.#heardAtMs = this.#platform.nowMs();
     const transcript = this.#transcript;
     const { receivedLength } = transcript.run;
-    const { comments } = decoder;
     const { applied, error } = transcript.take(decoder.feed(bytes));
     const { run } = transcript;
-    const isHeartbeat = decoder.comments > comments;
+    const isHeartbeat = decoder.comments > 0;
     if (isHeartbeat) this.#requests.observe({ type: "heartbeat" });
     if (applied > 0) {
       const textLength = run.receivedLength - receivedLength;
@@ -264,7 +263,7 @@ export class Reader implements Run {
     }
     // The end is told together with the closing; and while all is well, a heartbeat is no news.
     const isNews = applied > 0 || (isHeartbeat && this.getSnapshot().connection.attempt > 0);
-    if (isNews && !this.#isOver) this.#set(applied > 0 ? { run } : {}, { type: "progress" });
+    if (isNews && !this.#isOver) this.#set(applied > 0 ? { run } : {}, "progress");
     if (error !== null) throw error;
   }
 
@@ -293,14 +292,13 @@ export class Reader implements Run {
     }
     const waitMs = waitAfter(attempt, platform.random(), askedMs);
     if (waitMs === null && !platform.isAway()) {
-      const wayOut = run.runId === null ? "Try again later." : "The answer goes on without you; try again later.";
-      throw new ReaderError("connection_lost", `${problem} ${wayOut}`, `gave up after ${attempt} attempts`);
+      throw new ReaderError("connection_lost", `${problem} Try again later.`, `gave up after ${attempt} attempts`);
     }
     const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });
     const waiting = new AbortController();
     this.#waiting = waiting;
-    this.#set({}, { type: "interrupt", problem, retryAtMs });
+    this.#set({}, "interrupt", problem, retryAtMs);
     await sleep(platform, waitMs, waiting.signal);
     this.#waiting = null;
   }
@@ -308,7 +306,7 @@ export class Reader implements Run {
   /** End the wait that is under way, and count failures from 0. */
   #hurry(): void {
     if (!this.#waiting) return;
-    this.#set({}, { type: "wake" });
+    this.#set({}, "wake");
     this.#waiting.abort();
   }
 

@@ -69,10 +69,8 @@ function apply(run: Draft<RunState>, event: RunEvent): void {
       choiceOf(run, event.choice).text += event.text;
       return;
     case "reasoning":
-      choiceOf(run, event.choice).reasoning += event.text;
-      return;
     case "refusal":
-      choiceOf(run, event.choice).refusal += event.text;
+      choiceOf(run, event.choice)[event.type] += event.text;
       return;
     case "tool_call": {
       const choice = choiceOf(run, event.choice);
@@ -81,12 +79,6 @@ function apply(run: Draft<RunState>, event: RunEvent): void {
     }
     case "choice_finished":
       choiceOf(run, event.choice).finishReason = event.finishReason;
-      return;
-    case "run_started":
-      run.runId = event.runId;
-      run.model = event.model;
-      run.provider = event.provider;
-      run.createdAt = event.createdAt;
       return;
     case "attempt":
       run.attempts = [...run.attempts, event.attempt];
@@ -97,15 +89,13 @@ function apply(run: Draft<RunState>, event: RunEvent): void {
     case "usage":
       run.usage = event.usage;
       return;
-    case "run_ended":
-      run.outcome = event.outcome;
-      run.finishReason = event.finishReason;
-      run.cancelledBy = event.cancelledBy;
-      run.error = event.error;
-      run.usage = event.usage ?? run.usage;
-      run.timings = event.timings;
-      run.length = event.length;
+    case "run_started":
+    case "run_ended": {
+      // The fields have the same names, and an end without a usage keeps the one reported.
+      const { type: _, ...fields } = { usage: null, ...event };
+      Object.assign(run, fields, { usage: fields.usage ?? run.usage });
       return;
+    }
     case "unknown":
       return;
   }

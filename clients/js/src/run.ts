@@ -4,9 +4,8 @@
  * Begins; the reading itself is `reader.ts`.
  */
 import { cancel } from "./cancel.ts";
-import { PLATFORM } from "./platform.ts";
 import { Reader } from "./reader.ts";
-import { Requests } from "./requests.ts";
+import { ACCEPT, requestsTo } from "./requests.ts";
 import { Transcript } from "./transcript.ts";
 import type { ChatRequest, Run, RunOptions, StartOptions, TailOptions } from "./types.ts";
 
@@ -15,9 +14,10 @@ import type { ChatRequest, Run, RunOptions, StartOptions, TailOptions } from "./
  * idempotency key of the caller's, one is made up.
  */
 export function startRun(request: ChatRequest, options: StartOptions = {}): Run {
-  const makeKey = options.platform?.newIdempotencyKey ?? PLATFORM.newIdempotencyKey;
-  const idempotencyKey = options.idempotencyKey ?? makeKey();
-  return new Reader(options, new Transcript(null), { body: JSON.stringify(request), idempotencyKey });
+  // Not `randomUUID`: a page that came over plain HTTP lacks it.
+  const { idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-") } = options;
+  const headers = { ...ACCEPT, "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+  return new Reader(options, new Transcript(null), { method: "POST", headers, body: JSON.stringify(request) });
 }
 
 /**
@@ -30,5 +30,5 @@ export function tailRun(runId: string, options: TailOptions = {}): Run {
 
 /** Cancel a run; resolves when it has ended. Safe to repeat. Rejects with a `ReaderError`. */
 export function cancelRun(runId: string, options: RunOptions = {}): Promise<void> {
-  return cancel(new Requests(options), runId, options.signal ?? new AbortController().signal);
+  return cancel(requestsTo(options), runId, options.signal ?? new AbortController().signal);
 }

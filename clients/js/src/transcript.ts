@@ -6,10 +6,10 @@
  */
 import type { Block } from "./blocks.ts";
 import { AT_BEGINNING, type Cursor, parseCursor, sharesHistory } from "./cursor.ts";
-import { Interruption, ReaderError, recordsLost } from "./errors.ts";
+import { Interruption, protocolError, ReaderError, recordsLost } from "./errors.ts";
 import { NEW_RUN, reduce } from "./reduce.ts";
 import type { RunEvent, RunState } from "./types.ts";
-import { DONE, decodePayload, protocolError } from "./wire.ts";
+import { DONE, decodePayload } from "./wire.ts";
 
 export class Transcript {
   /** The run, as far as it has been read. */
@@ -25,11 +25,7 @@ export class Transcript {
     const cursor = after ?? state?.cursor ?? null;
     const parsed = cursor === null ? AT_BEGINNING : parseCursor(cursor);
     if (parsed === null) {
-      throw new ReaderError(
-        "invalid_request",
-        "This place in the answer can't be found.",
-        `not a cursor: ${JSON.stringify(cursor)}; it is the id of a block, as 61 or 61.2`,
-      );
+      throw new RangeError(`${JSON.stringify(cursor)} is no cursor; give the id of a block, as 61 or 61.2`);
     }
     const isBeginning = parsed.offset === AT_BEGINNING.offset;
     this.isWhole = isBeginning || (state !== undefined && cursor === state.cursor);

@@ -231,7 +231,6 @@ export interface Platform {
   watchWakes(listener: (wake: Wake) => void): () => void;
   /** Whether the page is hidden, or the network known to be away: then nobody gives up. */
   isAway(): boolean;
-  newIdempotencyKey(): string;
 }
 
 export interface RunOptions {

@@ -5,7 +5,7 @@
  * fold relies on is checked, and an error when it is wrong: better no answer than half of one.
  * Knows no transport.
  */
-import { ReaderError } from "./errors.ts";
+import { protocolError } from "./errors.ts";
 import type { Attempt, Filter, RunEvent, Timings, Usage } from "./types.ts";
 
 /** The data of the last block: closed, no more data ever. */
@@ -14,19 +14,14 @@ export const DONE = "[DONE]";
 /** What comes from the wire may be anything. */
 type Fields = Record<string, any>;
 
-/** Return the error that a stream is when it is no native wire. */
-export function protocolError(detail: string): ReaderError {
-  return new ReaderError("protocol_error", "The server sent something that can't be read.", detail);
-}
-
 /** Lists are filled up to an index; no model has so many choices or calls. */
 const MAX_INDEX = 1023;
 
 const isText = (value: unknown) => typeof value === "string";
 const isNumber = (value: unknown) => typeof value === "number";
 const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-const isIndex = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_INDEX;
-const isOutcome = (value: unknown) => value === "completed" || value === "failed" || value === "cancelled";
+const isIndex = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INDEX;
+const isOutcome = (value: unknown) => ["completed", "failed", "cancelled"].includes(value as string);
 
 /** Return the field. Throws a `ReaderError` when it is not as it should be. */
 function field(from: Fields, name: string, isRight: (value: unknown) => boolean) {
@@ -53,27 +48,27 @@ const NO_USAGE: Usage = {
   reasoningTokens: null,
 };
 
-const usageOf = (from: Fields | null | undefined): Usage | null => (from ? { ...NO_USAGE, ...renamed(from) } : null);
+const usageOf = (from: Fields): Usage => ({ ...NO_USAGE, ...renamed(from) });
 
 function attemptOf(from: Fields): Attempt {
   const { error, usage, ...rest } = from;
   return {
     ...(renamed(rest) as Attempt),
     error: error ? { message: error.message, code: error.code, retryable: error.is_retryable === true } : null,
-    usage: usageOf(usage),
+    usage: usage ? usageOf(usage) : null,
   };
 }
 
 function endOf(from: Fields): RunEvent {
   const outcome = field(from, "outcome", isOutcome);
-  const { code, retryable, finish_reason, cancelled_by, timings } = from;
+  const { code, retryable, finish_reason, cancelled_by, usage, timings } = from;
   return {
     type: "run_ended",
     outcome,
     finishReason: finish_reason ?? null,
     cancelledBy: cancelled_by ?? null,
     error: outcome === "failed" ? { message: field(from, "error", isText), code, retryable: retryable === true } : null,
-    usage: usageOf(from["usage"]),
+    usage: usage ? usageOf(usage) : null,
     timings: timings ? (renamed(timings) as Timings) : null,
     length: field(from, "length", isNumber),
   };
@@ -84,17 +79,17 @@ export function decodePayload(data: string): RunEvent {
   let from: Fields;
   try {
     from = JSON.parse(data);
-  } catch (error) {
-    throw protocolError(`${error}: ${data.slice(0, 80)}`);
+  } catch {
+    throw protocolError(`not JSON: ${data.slice(0, 80)}`);
   }
-  field({ block: from }, "block", isObject);
+  if (!isObject(from)) throw protocolError(`no object: ${data.slice(0, 80)}`);
   const choice = field({ choice: from["choice"] ?? 0 }, "choice", isIndex);
   // In this order: an end has a usage and a finish reason too.
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };
   if ("outcome" in from) return endOf(from);
   if ("run_id" in from) {
-    field(from, "run_id", isText);
-    return { type: "run_started", ...renamed(from) } as RunEvent;
+    const { model, provider, created_at: createdAt } = from;
+    return { type: "run_started", runId: field(from, "run_id", isText), model, provider, createdAt };
   }
   for (const type of ["reasoning", "refusal"] as const) {
     if (type in from) return { type, text: field(from, type, isText), choice };
@@ -110,7 +105,7 @@ export function decodePayload(data: string): RunEvent {
     return { type: "filter", filter };
   }
   if ("attempt" in from) return { type: "attempt", attempt: attemptOf(field(from, "attempt", isObject)) };
-  if ("usage" in from) return { type: "usage", usage: { ...NO_USAGE, ...renamed(field(from, "usage", isObject)) } };
+  if ("usage" in from) return { type: "usage", usage: usageOf(field(from, "usage", isObject)) };
   if ("finish_reason" in from) {
     const { finish_reason: finishReason, raw_finish_reason: rawFinishReason = null } = from;
     return { type: "choice_finished", choice, finishReason, rawFinishReason };

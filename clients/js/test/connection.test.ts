@@ -4,15 +4,20 @@ import { expect, test } from "vitest";
 import { type ConnectionSignal, IDLE, NEXT, nextConnection } from "../src/connection.ts";
 import type { ConnectionInfo, ConnectionState } from "../src/types.ts";
 
-const broken: ConnectionSignal = { type: "interrupt", problem: "The connection broke.", retryAtMs: 1500 };
-
+/** Return the connection after these signals; an interruption says why and until when. */
 function after(...signals: ConnectionSignal[]): ConnectionInfo {
-  return signals.reduce(nextConnection, IDLE);
+  return signals.reduce(
+    (connection, signal) =>
+      signal === "interrupt"
+        ? nextConnection(connection, signal, "The connection broke.", 1500)
+        : nextConnection(connection, signal),
+    IDLE,
+  );
 }
 
 test("closed is closed", () => {
   expect(NEXT.closed).toEqual({});
-  expect(() => after({ type: "close", problem: null }, { type: "connect" })).toThrow(
+  expect(() => after("close", "connect")).toThrow(
     "a connection that is closed can't connect",
   );
 });
@@ -25,7 +30,7 @@ test("every state but closed can be reached, and can be closed", () => {
 });
 
 test("a broken connection waits, and says why and until when", () => {
-  expect(after({ type: "connect" }, broken)).toEqual({
+  expect(after("connect", "interrupt")).toEqual({
     state: "waiting",
     attempt: 1,
     retryAtMs: 1500,
@@ -34,21 +39,21 @@ test("a broken connection waits, and says why and until when", () => {
 });
 
 test("the problem is shown until the server has answered", () => {
-  expect(after({ type: "connect" }, broken, { type: "connect" }).problem).toBe("The connection broke.");
-  expect(after({ type: "connect" }, broken, { type: "connect" }, { type: "open" }).problem).toBeNull();
+  expect(after("connect", "interrupt", "connect").problem).toBe("The connection broke.");
+  expect(after("connect", "interrupt", "connect", "open").problem).toBeNull();
 });
 
 test("failures count until something new arrives, not until a connection opens", () => {
-  const reopened = after({ type: "connect" }, broken, { type: "connect" }, { type: "open" });
+  const reopened = after("connect", "interrupt", "connect", "open");
   expect(reopened.attempt).toBe(1);
-  expect(nextConnection(reopened, { type: "progress" }).attempt).toBe(0);
+  expect(nextConnection(reopened, "progress").attempt).toBe(0);
 });
 
 test("a wake counts failures from none", () => {
-  expect(after({ type: "connect" }, broken, { type: "wake" }).attempt).toBe(0);
+  expect(after("connect", "interrupt", "wake").attempt).toBe(0);
 });
 
 test("progress on a good connection changes nothing, so nothing is drawn", () => {
-  const open = after({ type: "connect" }, { type: "open" });
-  expect(nextConnection(open, { type: "progress" })).toBe(open);
+  const open = after("connect", "open");
+  expect(nextConnection(open, "progress")).toBe(open);
 });

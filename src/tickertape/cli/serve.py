@@ -47,6 +47,7 @@ def serve_until_stopped(
         if settings.workers > 1:
             console.print(f"  {settings.workers} workers, each with its own models and runs")
         if breaks_answers:
+            console.print("  model  faults/…: a fault server")
             console.print("  For development only: whoever reaches this can break its answers.")
         console.print("Ctrl-C stops it.")
         if opens_browser:

@@ -1,8 +1,10 @@
 // @vitest-environment jsdom
 // What a model writes is untrusted: nothing of it runs, loads or leads anywhere unasked.
-import { render } from "@testing-library/react";
-import { expect, test } from "vitest";
+import { cleanup, render } from "@testing-library/react";
+import { afterEach, expect, test } from "vitest";
 import { Markdown } from "../../page/Markdown.tsx";
+
+afterEach(cleanup);
 
 function draw(text: string, isStreaming = false): HTMLElement {
   return render(<Markdown text={text} isStreaming={isStreaming} />).container;
