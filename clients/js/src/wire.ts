@@ -76,13 +76,13 @@ function endOf(from: Fields): RunEvent {
 
 /** Return the event that a block's data is. Throws a `ReaderError` when it is none. */
 export function decodePayload(data: string): RunEvent {
-  let from: Fields;
+  let from: Fields | null = null;
   try {
     from = JSON.parse(data);
   } catch {
-    throw protocolError(`not JSON: ${data.slice(0, 80)}`);
+    // The next line tells.
   }
-  if (!isObject(from)) throw protocolError(`no object: ${data.slice(0, 80)}`);
+  if (!from || !isObject(from)) throw protocolError(`no JSON object: ${data.slice(0, 80)}`);
   const choice = field({ choice: from["choice"] ?? 0 }, "choice", isIndex);
   // In this order: an end has a usage and a finish reason too.
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };
