@@ -36,7 +36,7 @@ const SURROGATE_PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** Return a text's length in code points, as `[...text].length` without the array. */
 export function codePointLength(text: string): number {
-  return text.length - (text.match(SURROGATE_PAIR)?.length ?? 0);
+  return text.replace(SURROGATE_PAIR, "_").length;
 }
 
 /**

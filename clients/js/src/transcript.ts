@@ -27,7 +27,7 @@ export class Transcript {
     if (parsed === null) {
       throw new RangeError(`${JSON.stringify(cursor)} is no cursor; give the id of a block, as 61 or 61.2`);
     }
-    const isBeginning = parsed.offset === AT_BEGINNING.offset;
+    const isBeginning = parsed.offset < 0;
     this.isWhole = isBeginning || (state !== undefined && cursor === state.cursor);
     this.#cursor = this.#after = parsed;
     const known = this.isWhole && !isBeginning && state ? state : NEW_RUN;
@@ -97,7 +97,7 @@ export class Transcript {
       return event.type === "run_ended" ? event : null;
     }
     const event = decodePayload(data);
-    if ((event.type === "run_started") !== (this.#cursor === AT_BEGINNING)) {
+    if ((event.type === "run_started") !== (this.#cursor.offset < 0)) {
       throw protocolError(`${event.type} (${id}) can't follow ${this.run.cursor ?? "nothing"}`);
     }
     this.#cursor = cursor;

@@ -61,12 +61,12 @@ function attemptOf(from: Fields): Attempt {
 
 function endOf(from: Fields): RunEvent {
   const outcome = field(from, "outcome", isOutcome);
-  const { code, retryable, finish_reason, cancelled_by, usage, timings } = from;
+  const { finishReason = null, cancelledBy = null, code, retryable, usage, timings } = renamed(from);
   return {
     type: "run_ended",
     outcome,
-    finishReason: finish_reason ?? null,
-    cancelledBy: cancelled_by ?? null,
+    finishReason,
+    cancelledBy,
     error: outcome === "failed" ? { message: field(from, "error", isText), code, retryable: retryable === true } : null,
     usage: usage ? usageOf(usage) : null,
     timings: timings ? (renamed(timings) as Timings) : null,
@@ -88,7 +88,7 @@ export function decodePayload(data: string): RunEvent {
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };
   if ("outcome" in from) return endOf(from);
   if ("run_id" in from) {
-    const { model, provider, created_at: createdAt } = from;
+    const { model, provider, createdAt } = renamed(from);
     return { type: "run_started", runId: field(from, "run_id", isText), model, provider, createdAt };
   }
   for (const type of ["reasoning", "refusal"] as const) {
@@ -107,7 +107,7 @@ export function decodePayload(data: string): RunEvent {
   if ("attempt" in from) return { type: "attempt", attempt: attemptOf(field(from, "attempt", isObject)) };
   if ("usage" in from) return { type: "usage", usage: usageOf(field(from, "usage", isObject)) };
   if ("finish_reason" in from) {
-    const { finish_reason: finishReason, raw_finish_reason: rawFinishReason = null } = from;
+    const { finishReason, rawFinishReason = null } = renamed(from);
     return { type: "choice_finished", choice, finishReason, rawFinishReason };
   }
   return { type: "unknown", payload: from };
