@@ -34,7 +34,7 @@ check: $(READY) $(CLIENT_READY)
 	$(BIN)/python -m tests.layout
 	$(NPM) run --silent check
 
-bench: $(READY)
+bench: $(READY) $(PAGE)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Replays one schedule of the simulation, step by step: make simulate SEED=7 LOG=redis

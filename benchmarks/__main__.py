@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import (
+    browser,
     decode,
     delay,
     fan_out,
@@ -37,6 +38,7 @@ BENCHMARKS: Final = {
     "delay": delay.run,
     "memory": memory.run,
     "smooth": smooth.run,
+    "browser": browser.run,
     "first_text": first_text.run,
     "leftovers": leftovers.run,
     "logs": logs.run,

@@ -1,0 +1,4 @@
+import { show } from "./harness.tsx";
+import { Usual } from "./usual.tsx";
+
+show(<Usual render={(text) => <p style={{ whiteSpace: "pre-wrap" }}>{text}</p>} />);
