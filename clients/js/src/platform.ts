@@ -5,22 +5,17 @@
  */
 import type { Platform, Wake } from "./types.ts";
 
-const hasDocument = typeof document !== "undefined";
+const page: Document | undefined = globalThis.document;
 
 function watchWakes(listener: (wake: Wake) => void): () => void {
-  if (typeof addEventListener !== "function") return () => {};
   const watching = new AbortController();
   const { signal } = watching;
-  addEventListener("online", () => listener("online"), { signal });
-  if (hasDocument) {
-    document.addEventListener(
-      "visibilitychange",
-      () => {
-        if (document.visibilityState === "visible") listener("visible");
-      },
-      { signal },
-    );
-  }
+  const whenSeen = () => {
+    if (!page?.hidden) listener("visible");
+  };
+  // Node has no such events.
+  globalThis.addEventListener?.("online", () => listener("online"), { signal });
+  page?.addEventListener("visibilitychange", whenSeen, { signal });
   return () => watching.abort();
 }
 
@@ -32,7 +27,5 @@ export const PLATFORM: Platform = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as number),
   watchWakes,
-  isAway: () =>
-    (hasDocument && document.visibilityState === "hidden") ||
-    (typeof navigator !== "undefined" && navigator.onLine === false),
+  isAway: () => page?.hidden === true || globalThis.navigator?.onLine === false,
 };

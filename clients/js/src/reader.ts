@@ -33,11 +33,8 @@ const MAX_ATTEMPTS_TO_STOP = 3;
 
 const ignore = () => {};
 
-export class Reader implements Run {
+export class Reader extends Store<RunSnapshot> implements Run {
   readonly ended: Promise<RunState>;
-  readonly subscribe: Run["subscribe"];
-  readonly getSnapshot: Run["getSnapshot"];
-  readonly #store: Store<RunSnapshot>;
   readonly #requests: Requests;
   readonly #platform: Platform;
   readonly #options: RunOptions;
@@ -53,19 +50,12 @@ export class Reader implements Run {
 
   /** Read on from `transcript`, or begin with `start` where its run has no id yet. */
   constructor(options: RunOptions, transcript: Transcript, start: Start | null) {
+    super({ run: transcript.run, connection: IDLE, isStopping: false, failure: null });
     this.#options = options;
     this.#transcript = transcript;
     this.#start = start;
     this.#requests = requestsTo(options);
     this.#platform = this.#requests.platform;
-    this.#store = new Store<RunSnapshot>({
-      run: transcript.run,
-      connection: IDLE,
-      isStopping: false,
-      failure: null,
-    });
-    this.subscribe = this.#store.subscribe;
-    this.getSnapshot = this.#store.getSnapshot;
     this.ended = this.#readToEnd();
     this.ended.catch((error: unknown) => {
       // Those who look at the snapshot know it already. A bug rises in any case.
@@ -82,7 +72,7 @@ export class Reader implements Run {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop().catch((error: unknown) => {
       this.#stopping = null; // it may be asked for again
-      this.#set({ isStopping: false });
+      this.#change({ isStopping: false });
       throw error;
     });
     return this.#stopping;
@@ -90,7 +80,7 @@ export class Reader implements Run {
 
   async #stop(): Promise<void> {
     if (this.#isClosed) return;
-    this.#set({ isStopping: true });
+    this.#change({ isStopping: true });
     this.#hurry();
     const runId = await this.#runIdKnown();
     if (runId !== null && !this.#isClosed) {
@@ -117,7 +107,7 @@ export class Reader implements Run {
   }
 
   /** Change the snapshot; with a signal, its connection too. */
-  #set(
+  #change(
     change: Partial<RunSnapshot>,
     signal?: ConnectionSignal,
     problem?: string | null,
@@ -125,7 +115,7 @@ export class Reader implements Run {
   ): void {
     const before = this.getSnapshot();
     const connection = signal ? nextConnection(before.connection, signal, problem, retryAtMs) : before.connection;
-    this.#store.set({ ...before, ...change, connection });
+    this.set({ ...before, ...change, connection });
   }
 
   /** Return the run's id as soon as it is known; null if reading ends before. */
@@ -147,28 +137,24 @@ export class Reader implements Run {
     const leave = () => this.leave();
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) leave();
-    let failure: unknown = null;
+    let failure: ReaderError | null = null;
     try {
       while (!this.#isOver) await this.#attempt();
+      return this.#transcript.run;
     } catch (error) {
-      failure = error;
+      failure =
+        error instanceof ReaderError
+          ? error
+          : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
+      throw error;
+    } finally {
+      const { run } = this.#transcript;
+      unwatch();
+      signal?.removeEventListener("abort", leave);
+      if (run.outcome !== null) this.#hasEnded.abort();
+      this.#change({ run, isStopping: false, failure }, "close", failure?.message);
+      this.#requests.observe({ type: "end", outcome: run.outcome, failure });
     }
-    unwatch();
-    signal?.removeEventListener("abort", leave);
-    if (this.#isOver) this.#hasEnded.abort();
-    this.#close(failure);
-    if (failure !== null) throw failure;
-    return this.#transcript.run;
-  }
-
-  #close(error: unknown): void {
-    const { run } = this.#transcript;
-    const failure =
-      error === null || error instanceof ReaderError
-        ? error
-        : new ReaderError("unexpected", "Something went wrong on this page.", String(error));
-    this.#set({ run, isStopping: false, failure }, "close", failure?.message);
-    this.#requests.observe({ type: "end", outcome: run.outcome, failure });
   }
 
   /** Connect and read until the run's end, or until the connection breaks; then wait. */
@@ -199,16 +185,16 @@ export class Reader implements Run {
   async #connectAndRead(): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
-    this.#set({}, "connect");
+    this.#change({}, "connect");
     const unwatch = this.#watchSilence(connection);
     try {
       const response = await this.#open(connection.signal);
       if (response.status === 204) return this.#transcript.rereadEnd();
       const type = response.headers.get("Content-Type");
       if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
-        throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
+        throw protocolError(`${type} is no event stream; is it a Tickertape server?`);
       }
-      this.#set({ run: this.#transcript.run }, "open");
+      this.#change({ run: this.#transcript.run }, "open");
       await this.#read(response.body.getReader(), connection.signal);
     } finally {
       unwatch();
@@ -263,7 +249,7 @@ export class Reader implements Run {
     }
     // The end is told together with the closing; and while all is well, a heartbeat is no news.
     const isNews = applied > 0 || (isHeartbeat && this.getSnapshot().connection.attempt > 0);
-    if (isNews && !this.#isOver) this.#set(applied > 0 ? { run } : {}, "progress");
+    if (isNews && !this.#isOver) this.#change(applied > 0 ? { run } : {}, "progress");
     if (error !== null) throw error;
   }
 
@@ -298,7 +284,7 @@ export class Reader implements Run {
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });
     const waiting = new AbortController();
     this.#waiting = waiting;
-    this.#set({}, "interrupt", problem, retryAtMs);
+    this.#change({}, "interrupt", problem, retryAtMs);
     await sleep(platform, waitMs, waiting.signal);
     this.#waiting = null;
   }
@@ -306,7 +292,7 @@ export class Reader implements Run {
   /** End the wait that is under way, and count failures from 0. */
   #hurry(): void {
     if (!this.#waiting) return;
-    this.#set({}, "wake");
+    this.#change({}, "wake");
     this.#waiting.abort();
   }
 

@@ -10,6 +10,8 @@ type Draft<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 const EMPTY_CHOICE: Choice = { text: "", reasoning: "", refusal: "", toolCalls: [], finishReason: null };
 
+const EMPTY_CALL: ToolCall = { id: null, name: null, arguments: "" };
+
 /** A run of which nothing is known yet. */
 export const NEW_RUN: RunState = {
   ...EMPTY_CHOICE,
@@ -34,30 +36,24 @@ const SURROGATE_PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** Return a text's length in code points, as `[...text].length` without the array. */
 export function codePointLength(text: string): number {
-  return text.length - (text.match(SURROGATE_PAIR)?.length ?? 0);
+  return text.replace(SURROGATE_PAIR, "_").length;
 }
 
-function withToolCall(calls: readonly ToolCall[], event: RunEvent & { type: "tool_call" }): ToolCall[] {
-  const changed = [...calls];
-  // A provider may skip an index; nobody should find a hole.
-  while (changed.length <= event.index) changed.push({ id: null, name: null, arguments: "" });
-  const call = changed[event.index] as ToolCall;
-  changed[event.index] = {
-    // The first id and name count, and empty ones are none.
-    id: call.id || event.id || null,
-    name: call.name || event.name || null,
-    arguments: call.arguments + event.arguments,
-  };
-  return changed;
+/**
+ * Return a copy of the list that has a place for `index`, and a copy of what stands there. A
+ * provider may skip an index; nobody should find a hole.
+ */
+function withPlace<Item extends object>(list: readonly Item[], index: number, empty: Item): [Item[], Draft<Item>] {
+  const copy = [...list];
+  while (copy.length <= index) copy.push(empty);
+  const item = (copy[index] = { ...(copy[index] as Item) });
+  return [copy, item];
 }
 
 /** Return the choice's draft: the run's own for the first, a copy in `otherChoices` for another. */
 function choiceOf(run: Draft<RunState>, number: number): Draft<Choice> {
   if (number === 0) return run;
-  const others = [...run.otherChoices];
-  while (others.length < number) others.push(EMPTY_CHOICE);
-  const choice = { ...(others[number - 1] as Choice) };
-  others[number - 1] = choice;
+  const [others, choice] = withPlace(run.otherChoices, number - 1, EMPTY_CHOICE);
   run.otherChoices = others;
   return choice;
 }
@@ -74,7 +70,12 @@ function apply(run: Draft<RunState>, event: RunEvent): void {
       return;
     case "tool_call": {
       const choice = choiceOf(run, event.choice);
-      choice.toolCalls = withToolCall(choice.toolCalls, event);
+      const [calls, call] = withPlace(choice.toolCalls, event.index, EMPTY_CALL);
+      // The first id and name count, and empty ones are none.
+      call.id ||= event.id || null;
+      call.name ||= event.name || null;
+      call.arguments += event.arguments;
+      choice.toolCalls = calls;
       return;
     }
     case "choice_finished":

@@ -1,7 +1,7 @@
 /**
  * One value that changes, and who wants to know: what `useSyncExternalStore` takes.
  *
- * Knows nothing of runs. Whoever sets a value has made it a new object.
+ * Knows nothing of runs; a `Reader` is one. Whoever sets a value has made it a new object.
  */
 
 export class Store<Value> {

@@ -27,7 +27,7 @@ export class Transcript {
     if (parsed === null) {
       throw new RangeError(`${JSON.stringify(cursor)} is no cursor; give the id of a block, as 61 or 61.2`);
     }
-    const isBeginning = parsed.offset === AT_BEGINNING.offset;
+    const isBeginning = parsed.offset < 0;
     this.isWhole = isBeginning || (state !== undefined && cursor === state.cursor);
     this.#cursor = this.#after = parsed;
     const known = this.isWhole && !isBeginning && state ? state : NEW_RUN;
@@ -78,7 +78,7 @@ export class Transcript {
    */
   rereadEnd(): void {
     if (this.#rereadsEnd || this.#cursor !== this.#after || this.run.cursor === null) {
-      throw protocolError(`no end after ${this.run.cursor}, but the run is closed`);
+      throw protocolError("closed without an end");
     }
     this.#rereadsEnd = true;
   }
@@ -97,8 +97,8 @@ export class Transcript {
       return event.type === "run_ended" ? event : null;
     }
     const event = decodePayload(data);
-    if ((event.type === "run_started") !== (this.#cursor === AT_BEGINNING)) {
-      throw protocolError(`${event.type} (${id}) can't follow ${this.run.cursor ?? "nothing"}`);
+    if ((event.type === "run_started") !== (this.#cursor.offset < 0)) {
+      throw protocolError(`${event.type} (${id}) can't follow ${this.run.cursor}`);
     }
     this.#cursor = cursor;
     return event;
@@ -109,7 +109,7 @@ export class Transcript {
       throw new ReaderError(
         "protocol_error",
         "A part of this answer is missing.",
-        `the run has ${length} characters of text, but ${this.run.receivedLength} have arrived`,
+        `${this.run.receivedLength} of ${length} characters have arrived`,
       );
     }
   }

@@ -61,12 +61,12 @@ function attemptOf(from: Fields): Attempt {
 
 function endOf(from: Fields): RunEvent {
   const outcome = field(from, "outcome", isOutcome);
-  const { code, retryable, finish_reason, cancelled_by, usage, timings } = from;
+  const { finishReason = null, cancelledBy = null, code, retryable, usage, timings } = renamed(from);
   return {
     type: "run_ended",
     outcome,
-    finishReason: finish_reason ?? null,
-    cancelledBy: cancelled_by ?? null,
+    finishReason,
+    cancelledBy,
     error: outcome === "failed" ? { message: field(from, "error", isText), code, retryable: retryable === true } : null,
     usage: usage ? usageOf(usage) : null,
     timings: timings ? (renamed(timings) as Timings) : null,
@@ -76,19 +76,19 @@ function endOf(from: Fields): RunEvent {
 
 /** Return the event that a block's data is. Throws a `ReaderError` when it is none. */
 export function decodePayload(data: string): RunEvent {
-  let from: Fields;
+  let from: Fields | null = null;
   try {
     from = JSON.parse(data);
   } catch {
-    throw protocolError(`not JSON: ${data.slice(0, 80)}`);
+    // The next line tells.
   }
-  if (!isObject(from)) throw protocolError(`no object: ${data.slice(0, 80)}`);
+  if (!from || !isObject(from)) throw protocolError(`no JSON object: ${data.slice(0, 80)}`);
   const choice = field({ choice: from["choice"] ?? 0 }, "choice", isIndex);
   // In this order: an end has a usage and a finish reason too.
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };
   if ("outcome" in from) return endOf(from);
   if ("run_id" in from) {
-    const { model, provider, created_at: createdAt } = from;
+    const { model, provider, createdAt } = renamed(from);
     return { type: "run_started", runId: field(from, "run_id", isText), model, provider, createdAt };
   }
   for (const type of ["reasoning", "refusal"] as const) {
@@ -107,7 +107,7 @@ export function decodePayload(data: string): RunEvent {
   if ("attempt" in from) return { type: "attempt", attempt: attemptOf(field(from, "attempt", isObject)) };
   if ("usage" in from) return { type: "usage", usage: usageOf(field(from, "usage", isObject)) };
   if ("finish_reason" in from) {
-    const { finish_reason: finishReason, raw_finish_reason: rawFinishReason = null } = from;
+    const { finishReason, rawFinishReason = null } = renamed(from);
     return { type: "choice_finished", choice, finishReason, rawFinishReason };
   }
   return { type: "unknown", payload: from };

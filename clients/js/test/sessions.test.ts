@@ -22,7 +22,7 @@ function bodyOf(chunks: Uint8Array[]): ReadableStream<Uint8Array> {
 async function follow(session: Session, cut: (bytes: Uint8Array) => Uint8Array[]): Promise<[string, string]> {
   const exchanges = [...session.exchanges];
   const run = tailRun("r1", {
-    ...(session.after === undefined ? {} : { after: session.after }),
+    after: session.after ?? "-1",
     // There are no other requests than the vector's.
     rereadsLost: false,
     platform: {
