@@ -44,9 +44,9 @@ export class Archive {
   readonly #noteWrite: (isKept: boolean) => void;
   /** What the storage has, as far as this tab knows. */
   #known: string | null = null;
-  #isRefused = false;
+  readonly #refused = new Set<string>();
 
-  /** `noteWrite` hears of every write whether it worked. */
+  /** `noteWrite` hears after every write whether all that was written last is kept. */
   constructor(storage: ChatStorage, id: string, noteWrite: (isKept: boolean) => void) {
     this.#storage = storage;
     this.#name = `tickertape.${VERSION}.chat.${id}`;
@@ -72,7 +72,8 @@ export class Archive {
    */
   readNews(): StoredConversation | null {
     if (this.#storage.watch === undefined) return null;
-    const [known, isRefused] = [this.#known, this.#isRefused];
+    const known = this.#known;
+    const isRefused = this.#refused.has(this.#name);
     const stored = this.read();
     if (stored instanceof Promise) return null;
     // While an answer is open its progress is news, too.
@@ -81,9 +82,12 @@ export class Archive {
 
   write({ messages, asked }: StoredConversation): void {
     const text = messages.length === 0 ? null : JSON.stringify({ messages: messages.map(encode), asked });
-    if (text === this.#known && !this.#isRefused) return;
-    this.#write(this.#name, text);
-    if (!this.#isRefused) this.#known = text;
+    const name = this.#name;
+    if (text === this.#known && !this.#refused.has(name)) return;
+    this.#write(name, text);
+    // Where the storage still has the answer as open, its progress is all there is of it.
+    if (this.#refused.has(name)) return;
+    this.#known = text;
     if (asked === null) this.#write(this.#progressName, null);
   }
 
@@ -115,16 +119,17 @@ export class Archive {
   #write(name: string, text: string | null): void {
     try {
       const written = this.#storage.write(name, text);
-      if (written === undefined) this.#note(true);
-      else written.then(() => this.#note(true), () => this.#note(false));
+      if (written === undefined) this.#note(name, true);
+      else written.then(() => this.#note(name, true), () => this.#note(name, false));
     } catch {
-      this.#note(false);
+      this.#note(name, false);
     }
   }
 
-  #note(isKept: boolean): void {
-    this.#isRefused = !isKept;
-    this.#noteWrite(isKept);
+  #note(name: string, isKept: boolean): void {
+    if (isKept) this.#refused.delete(name);
+    else this.#refused.add(name);
+    this.#noteWrite(this.#refused.size === 0);
   }
 }
 

@@ -11,38 +11,20 @@
 import { IDLE } from "../connection.ts";
 import { NEW_RUN } from "../reduce.ts";
 import { cancelRun } from "../run.ts";
-import type { ChatRequest, RunOptions, RunState } from "../types.ts";
+import type { ChatRequest, RunState } from "../types.ts";
 import { Archive, type Asked, type StoredConversation } from "./archive.ts";
 import type { Ending } from "./ending.ts";
-import { Frames, isHidden } from "./frames.ts";
+import { Frames } from "./frames.ts";
 import { LiveAnswer } from "./live_answer.ts";
 import { merge } from "./merge.ts";
-import { type AssistantMessage, type ChatMessage, isOpen, randomKey, requestMessages } from "./message.ts";
-import { type ChatStatus, type ConversationSnapshot, EMPTY } from "./snapshot.ts";
-import { browserStorage, type ChatStorage, memoryStorage } from "./storage.ts";
-import { allWords, noteOf, type SomeWords } from "./words.ts";
+import { type AssistantMessage, type ChatMessage, isOpen, newAnswer, randomKey, requestMessages } from "./message.ts";
+import type { ConversationOptions } from "./options.ts";
+import { isHidden, listenToPage, watchLessMotion } from "./page.ts";
+import { type ConversationSnapshot, EMPTY, errorOf, statusOf } from "./snapshot.ts";
+import { browserStorage, memoryStorage } from "./storage.ts";
+import { allWords } from "./words.ts";
 
 const SAVE_INTERVAL_MS = 1_000;
-
-export interface ConversationOptions extends Omit<RunOptions, "signal"> {
-  /** Which conversation; those with the same id are the same one. Default: `default`. */
-  id?: string;
-  /** Where it is kept; default: this browser's localStorage. Null keeps nothing. */
-  storage?: ChatStorage | null;
-  /** The model to ask; default: the server's. */
-  model?: string;
-  /** More fields of the request: `temperature`, `max_tokens` … */
-  body?: Omit<ChatRequest, "messages" | "model">;
-  /**
-   * Change the request before it is made: to add a system message, or to leave out what was said
-   * long ago. The same conversation must give the same request, or a reload can't join its run.
-   */
-  prepareRequest?: (request: ChatRequest) => ChatRequest;
-  /** Show text as it arrives, in bursts. Default: evenly, except to who wants reduced motion. */
-  isPaced?: boolean;
-  /** Other words than the English ones. */
-  words?: SomeWords;
-}
 
 export class Conversation {
   readonly id: string;
@@ -261,9 +243,9 @@ export class Conversation {
     const isSame = this.#published === this.#outline && before.messages.at(-1) === last;
     const next: ConversationSnapshot = {
       messages: isSame ? before.messages : withLast(this.#outline, live),
-      status: this.#statusOf(last),
+      status: this.#isLoaded ? statusOf(last) : "loading",
       connection: this.#live?.connection ?? IDLE,
-      error: isSame ? before.error : this.#errorOf(last),
+      error: isSame ? before.error : errorOf(last, allWords(this.#options.words)),
       isStopUnheard: this.#live?.isStopUnheard ?? false,
       isKept: this.#isKept,
     };
@@ -271,19 +253,6 @@ export class Conversation {
     if (isEqual(before, next)) return;
     this.#snapshot = next;
     for (const listener of [...this.#listeners]) listener();
-  }
-
-  #statusOf(last: ChatMessage | undefined): ChatStatus {
-    if (!this.#isLoaded) return "loading";
-    if (last === undefined || !isOpen(last)) return "ready";
-    return last.status === "waiting" || last.status === "stopping" ? last.status : "streaming";
-  }
-
-  #errorOf(last: ChatMessage | undefined): ConversationSnapshot["error"] {
-    if (last?.role !== "assistant" || last.ending === null) return null;
-    const { status, code, remedy } = last.ending;
-    if (status === "completed" || code === "stopped" || code === "unsent") return null;
-    return { message: noteOf(last.ending, allWords(this.#options.words)), code, remedy };
   }
 
   #isPaced(): boolean {
@@ -330,22 +299,14 @@ export class Conversation {
 
   #listen(): () => void {
     const unwatch = this.#archive.watch(() => this.#adopt());
-    const noteVisibility = (): void => {
-      if (isHidden()) this.#saveProgress();
-      else this.#adopt();
-      this.#frames.noteVisibility();
-    };
-    const save = (): void => this.#saveProgress();
-    if (typeof document !== "undefined") {
-      document.addEventListener("visibilitychange", noteVisibility);
-      addEventListener("pagehide", save);
-    }
+    const unlisten = listenToPage({
+      left: () => this.#saveProgress(),
+      seen: () => this.#adopt(),
+      changed: () => this.#frames.noteVisibility(),
+    });
     return () => {
       unwatch();
-      if (typeof document !== "undefined") {
-        document.removeEventListener("visibilitychange", noteVisibility);
-        removeEventListener("pagehide", save);
-      }
+      unlisten();
       this.#pause();
     };
   }
@@ -375,21 +336,10 @@ export class Conversation {
   }
 }
 
-function newAnswer(createdAt: number): AssistantMessage {
-  const role = "assistant" as const;
-  return { id: randomKey(), role, text: "", status: "waiting", ending: null, run: NEW_RUN, createdAt };
-}
-
 function withLast(messages: readonly ChatMessage[], last: AssistantMessage | null): readonly ChatMessage[] {
   return last === null || last === messages.at(-1) ? messages : [...messages.slice(0, -1), last];
 }
 
 function isEqual(one: ConversationSnapshot, other: ConversationSnapshot): boolean {
   return (Object.keys(one) as (keyof ConversationSnapshot)[]).every((key) => one[key] === other[key]);
-}
-
-/** Asked for once: to ask anew in each frame costs more than all the rest of it. */
-function watchLessMotion(): { readonly matches: boolean } {
-  if (typeof matchMedia !== "function") return { matches: false };
-  return matchMedia("(prefers-reduced-motion: reduce)");
 }

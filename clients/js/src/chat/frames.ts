@@ -6,6 +6,7 @@
  * a second is enough for whoever reads the state (a title, another part of the page), and what waits
  * is drawn at once when the page is seen again.
  */
+import { isHidden } from "./page.ts";
 
 const INTERVAL_MS = 1_000 / 30;
 const HIDDEN_INTERVAL_MS = 1_000;
@@ -64,10 +65,6 @@ export class Frames {
   #inFrame(): void {
     this.#cancel = inFrame(() => this.flush());
   }
-}
-
-export function isHidden(): boolean {
-  return typeof document !== "undefined" && document.visibilityState === "hidden";
 }
 
 function inFrame(callback: () => void): () => void {

@@ -4,6 +4,7 @@
  * Immutable values: a message that has not changed is the same object, so that whoever draws it can
  * tell at a glance. Knows no network, storage or clock.
  */
+import { NEW_RUN } from "../reduce.ts";
 import type { Message, RunState } from "../types.ts";
 import type { EndedStatus, Ending } from "./ending.ts";
 
@@ -39,6 +40,12 @@ export type ChatMessage = UserMessage | AssistantMessage;
 /** Return the text that answers; a refusal comes in place of an answer. */
 export function textOf(run: RunState): string {
   return run.text !== "" ? run.text : run.refusal;
+}
+
+/** Return an answer of which nothing is there yet. */
+export function newAnswer(createdAt: number): AssistantMessage {
+  const [role, status] = ["assistant", "waiting"] as const;
+  return { id: randomKey(), role, text: "", status, ending: null, run: NEW_RUN, createdAt };
 }
 
 export function isOpen(message: ChatMessage): message is AssistantMessage {

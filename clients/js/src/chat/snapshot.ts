@@ -4,7 +4,8 @@
 import { IDLE } from "../connection.ts";
 import type { ConnectionInfo } from "../types.ts";
 import type { Remedy } from "./ending.ts";
-import type { ChatMessage } from "./message.ts";
+import { type ChatMessage, isOpen } from "./message.ts";
+import { noteOf, type Words } from "./words.ts";
 
 /**
  * `loading`: what was kept is being read; `ready`: a message can be sent; `waiting`: asked, and
@@ -41,3 +42,17 @@ export const EMPTY: ConversationSnapshot = {
   isStopUnheard: false,
   isKept: true,
 };
+
+/** Return what the last message makes of the whole. */
+export function statusOf(last: ChatMessage | undefined): ChatStatus {
+  if (last === undefined || !isOpen(last)) return "ready";
+  return last.status === "waiting" || last.status === "stopping" ? last.status : "streaming";
+}
+
+/** Return why the last answer ended early; null if it did not, or the reader wanted it so. */
+export function errorOf(last: ChatMessage | undefined, words: Words): ChatError | null {
+  if (last?.role !== "assistant" || last.ending === null) return null;
+  const { status, code, remedy } = last.ending;
+  if (status === "completed" || code === "stopped" || code === "unsent") return null;
+  return { message: noteOf(last.ending, words), code, remedy };
+}

@@ -5,7 +5,8 @@
  * another arrangement, `useChat` has all that this has.
  */
 import { type KeyboardEvent, type ReactNode, useMemo, useRef } from "react";
-import type { Conversation, ConversationOptions } from "../chat/conversation.ts";
+import type { Conversation } from "../chat/conversation.ts";
+import type { ConversationOptions } from "../chat/options.ts";
 import type { AssistantMessage, ChatMessage } from "../chat/message.ts";
 import { allWords, type SomeWords } from "../chat/words.ts";
 import { Announcer } from "./Announcer.tsx";

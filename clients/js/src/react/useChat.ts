@@ -6,7 +6,8 @@
  * a short one.
  */
 import { useMemo, useSyncExternalStore } from "react";
-import type { Conversation, ConversationOptions } from "../chat/conversation.ts";
+import type { Conversation } from "../chat/conversation.ts";
+import type { ConversationOptions } from "../chat/options.ts";
 import { type ConversationSnapshot, EMPTY } from "../chat/snapshot.ts";
 import { useConversation } from "./useConversation.ts";
 

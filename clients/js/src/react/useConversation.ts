@@ -5,7 +5,8 @@
  * anything on the server. So StrictMode's second effect asks nothing twice.
  */
 import { useEffect, useState } from "react";
-import { Conversation, type ConversationOptions } from "../chat/conversation.ts";
+import { Conversation } from "../chat/conversation.ts";
+import type { ConversationOptions } from "../chat/options.ts";
 
 /**
  * Return the conversation with this id, the same one while the id stays the same; or attach to the

@@ -285,6 +285,23 @@ test("p5: giving up is said, and reconnecting goes on from the cursor", async ()
   expect(server.of("GET").at(-1)?.after).toBe("1");
 });
 
+test("p7: a start that was given up joins its run when it is tried again", async () => {
+  const chat = openTab();
+  server.losesNextAnswer = true;
+  chat.send("Why?");
+  await pass(1);
+  server.isReachable = false;
+  await pass(600_000);
+  expect([last(chat).status, chat.getSnapshot().error?.remedy]).toEqual(["lost", "reconnect"]);
+  server.isReachable = true;
+  chat.retry();
+  await pass();
+  server.run.say("Once").end();
+  await pass();
+  expect(last(chat).text).toBe("Once");
+  expect(server.runs.length).toBe(1);
+});
+
 test("fresh credentials are asked for when the old ones are refused", async () => {
   const getHeaders = vi.fn((why: string) => ({ Authorization: why }));
   const chat = openTab({ getHeaders });

@@ -124,6 +124,29 @@ test("a storage that is full is told, and nothing else is lost", async () => {
   expect(texts(openTab().getSnapshot().messages)).toEqual(["Why?", "All", "And?", "More"]);
 });
 
+test("that an answer has ended is not taken back by a storage that was full then", async () => {
+  const chat = openTab();
+  chat.send("Why?");
+  await pass();
+  browser.isFull = true;
+  server.run.say("All").end();
+  await pass();
+  expect(chat.send("And?")).toBe(true);
+  expect(texts(chat.getSnapshot().messages)).toEqual(["Why?", "All", "And?", ""]);
+});
+
+test("that a run is known is kept at once, however lately something was", async () => {
+  const chat = openTab();
+  for (const question of ["One?", "Two?"]) {
+    chat.send(question);
+    await pass();
+    const { run } = JSON.parse(browser.texts.get("tickertape.2.chat.default.progress") ?? "{}");
+    expect(run.runId).toBe(server.run.id);
+    server.run.end();
+    await pass();
+  }
+});
+
 test("a storage that throws is as good as none", async () => {
   const refuseAll = () => {
     throw new Error("blocked");

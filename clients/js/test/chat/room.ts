@@ -1,6 +1,7 @@
 /** A conversation, its server and its browser, on fake time. */
 import { afterEach, beforeEach, vi } from "vitest";
-import { Conversation, type ConversationOptions } from "../../src/chat/conversation.ts";
+import { Conversation } from "../../src/chat/conversation.ts";
+import type { ConversationOptions } from "../../src/chat/options.ts";
 import { type AssistantMessage, type ChatMessage } from "../../src/chat/message.ts";
 import { FakeBrowser } from "./fake_tabs.ts";
 import { FakeServer } from "./fake_server.ts";
