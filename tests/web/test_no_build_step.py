@@ -71,7 +71,7 @@ async def reading():
         engine = await stack.enter_async_context(Engine(MemoryLog()))
         models = BreakableModels(OneModel(provider), ScriptedProvider(name="faults"), [])
         handlers = BreakableHandlers(engine, models, limits=LIMITS)
-        api = create_app(lambda: contextlib.nullcontext(handlers), page=False, faults=True)
+        api = create_app(lambda: contextlib.nullcontext(handlers), page_folder=None, faults=True)
         app = Router(
             [Route("/", lambda _request: HTMLResponse(PAGE)), Mount("/", app=api)],
             lifespan=api.lifespan_context,
