@@ -12,9 +12,9 @@ import pytest
 from playwright.async_api import async_playwright, expect
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, Router
+from tests.web.test_page import ARGUMENTS, CHROMIUM
 
 from tests.web.conftest import LIMITS, OneModel, serving
-from tests.web.test_page import ARGUMENTS, CHROMIUM
 from tickertape.engine.engine import Engine
 from tickertape.logs.memory import MemoryLog
 from tickertape.testing.scripted import ScriptedProvider

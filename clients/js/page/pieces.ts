@@ -22,6 +22,8 @@ const LONG_CHARACTERS = 2_000;
 /** A line that is longer is cut between two words: it is drawn whole with every change. */
 const MAX_CHARACTERS = 4_000;
 
+const MAX_ROW_CHARACTERS = 1_000;
+
 const FENCE = /^(`{3,})([^`\n]*)$|^(~{3,})(.*)$/;
 const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])\s/;
 /** Lines that may belong to the block before the blank line: items, what is indented, quotes. */
@@ -84,12 +86,14 @@ function markdownAt(text: string, start: number): Found {
     const line = lineAt(text, from);
     const isWhole = from + line.length < text.length;
     const length = from - start;
-    if (innerFence === null && length > 0 && isWhole) {
+    // A table cut in two would be none from there on; it is drawn whole, however long it is.
+    const isRow = line.length < MAX_ROW_CHARACTERS && line.includes("|");
+    if (innerFence === null && length > 0 && isWhole && !isRow) {
       const isBlockStart = isAfterBlank && line !== "" && !MAY_CONTINUE.test(line);
       const isLongEnough = length >= LONG_CHARACTERS && (LIST_ITEM.test(line) || /^\p{L}/u.test(line));
       if (isBlockStart || isLongEnough || FENCE.test(line)) return piece(text, start, from);
     }
-    if (length + line.length > MAX_CHARACTERS && innerFence === null) {
+    if (length + line.length > MAX_CHARACTERS && innerFence === null && !isRow) {
       const end = wordEnd(text, start + MAX_CHARACTERS);
       if (end < text.length) return piece(text, start, end);
     }
