@@ -77,7 +77,7 @@ async def app(provider):
     """The application, without a page of its own."""
     async with Engine(MemoryLog(), heartbeat_s=0.2) as engine:
         handlers = Handlers(engine, OneModel(provider))
-        yield CuttingApp(create_app(lambda: contextlib.nullcontext(handlers), page=False))
+        yield CuttingApp(create_app(lambda: contextlib.nullcontext(handlers), page_folder=None))
         await engine.drain(0)
 
 
