@@ -28,5 +28,5 @@ export function waitAfter(failures: number, fraction: number, askedMs = 0): numb
 /** Return how long a `Retry-After` header asks to wait; 0 when it names no seconds. */
 export function parseRetryAfter(value: string | null): number {
   // It may be a date instead; then a reader's own waits are as good.
-  return /^\d+$/.test(value ?? "") ? Number(value) * 1000 : 0;
+  return Number(value) * 1000 || 0;
 }

@@ -24,7 +24,7 @@ export async function cancel(requests: Requests, runId: string, over: AbortSigna
       attempt += 1;
       const waitMs = waitAfter(attempt, platform.random(), error.askedMs);
       if (waitMs === null) {
-        throw new ReaderError("connection_lost", `${error.message} The answer could not be stopped.`);
+        throw new ReaderError("connection_lost", `${error.message} It was not stopped.`);
       }
       await sleep(platform, waitMs, over);
     } finally {

@@ -42,7 +42,7 @@ export function nextConnection(
   retryAtMs: number | null = null,
 ): ConnectionInfo {
   const state = NEXT[from.state][signal];
-  if (!state) throw new Error(`a connection that is ${from.state} can't ${signal}`);
+  if (!state) throw new Error(`no ${signal} when ${from.state}`);
   // Nothing new: so nothing is drawn.
   if (signal === "progress" && from.attempt === 0) return from;
   const isBroken = signal === "interrupt";

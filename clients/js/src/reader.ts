@@ -194,7 +194,7 @@ export class Reader extends Store<RunSnapshot> implements Run {
       if (response.status === 204) return this.#transcript.rereadEnd();
       const type = response.headers.get("Content-Type");
       if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
-        throw protocolError(`${type}, not text/event-stream; is it a Tickertape server?`);
+        throw protocolError(`${type} is no event stream; is it a Tickertape server?`);
       }
       this.#change({ run: this.#transcript.run }, "open");
       await this.#read(response.body.getReader(), connection.signal);

@@ -22,12 +22,10 @@ export interface Call {
 }
 
 /** Return what the promise gives; a network's error becomes an `Interruption`. */
-async function interruptible<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  try {
-    return await unlessAborted(promise, signal);
-  } catch (error) {
+function interruptible<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return unlessAborted(promise, signal).catch((error: unknown) => {
     throw isNetworkError(error) ? new Interruption("The server can't be reached.") : error;
-  }
+  });
 }
 
 /** For those who are between us and the server: what comes is a stream, and not to be held back. */
@@ -43,10 +41,8 @@ interface Refusal {
 
 /** Return what the body says, if it is one of ours; else the status says enough. */
 async function refusalOf(response: Response, signal: AbortSignal): Promise<Refusal> {
-  const body: { error?: Refusal } | null = await unlessAborted(
-    response.json().catch(() => null),
-    signal,
-  );
+  const parsed: Promise<{ error?: Refusal } | null> = response.json().catch(() => null);
+  const body = await unlessAborted(parsed, signal);
   return body?.error ?? {};
 }
 
@@ -64,8 +60,7 @@ function errorOf({ status, headers }: Response, { code, message }: Refusal): Err
   const said = String(message ?? `status ${status}`);
   if (code === "records_lost" || code === "cursor_beyond_end") return recordsLost(said);
   if ((status === 429 || status >= 500) && code !== "not_configured") {
-    const problem = status === 429 || status === 503 ? "The server is busy." : "The server has a problem.";
-    return new Interruption(problem, parseRetryAfter(headers.get("Retry-After")));
+    return new Interruption("The server can't answer now.", parseRetryAfter(headers.get("Retry-After")));
   }
   const known = FINAL[status];
   if (known && (status !== 404 || code)) return new ReaderError(...known, said);
@@ -97,7 +92,7 @@ export function requestsTo({ api = "/chat/stream", getHeaders, observe, ...optio
   async function sendOnce(call: Call, why: "request" | "unauthorized"): Promise<Response> {
     const { method, runId, body = null, signal } = call;
     const headers = new Headers(getHeaders && (await interruptible(Promise.resolve(getHeaders(why)), signal)));
-    for (const [name, value] of Object.entries(call.headers ?? {})) headers.set(name, value);
+    for (const name in call.headers) headers.set(name, call.headers[name] as string);
     const url = api.replace(/\/+$/, "") + (runId ? `/${encodeURIComponent(runId)}` : "");
     // An answer in the making is nothing to keep.
     return interruptible(fetch(url, { method, headers, body, signal, cache: "no-store" }), signal);

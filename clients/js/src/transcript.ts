@@ -78,7 +78,7 @@ export class Transcript {
    */
   rereadEnd(): void {
     if (this.#rereadsEnd || this.#cursor !== this.#after || this.run.cursor === null) {
-      throw protocolError(`no end after ${this.run.cursor}, but the run is closed`);
+      throw protocolError("closed without an end");
     }
     this.#rereadsEnd = true;
   }
@@ -98,7 +98,7 @@ export class Transcript {
     }
     const event = decodePayload(data);
     if ((event.type === "run_started") !== (this.#cursor.offset < 0)) {
-      throw protocolError(`${event.type} (${id}) can't follow ${this.run.cursor ?? "nothing"}`);
+      throw protocolError(`${event.type} (${id}) can't follow ${this.run.cursor}`);
     }
     this.#cursor = cursor;
     return event;
@@ -109,7 +109,7 @@ export class Transcript {
       throw new ReaderError(
         "protocol_error",
         "A part of this answer is missing.",
-        `the run has ${length} characters of text, but ${this.run.receivedLength} have arrived`,
+        `${this.run.receivedLength} of ${length} characters have arrived`,
       );
     }
   }

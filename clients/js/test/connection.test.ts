@@ -18,7 +18,7 @@ function after(...signals: ConnectionSignal[]): ConnectionInfo {
 test("closed is closed", () => {
   expect(NEXT.closed).toEqual({});
   expect(() => after("close", "connect")).toThrow(
-    "a connection that is closed can't connect",
+    "no connect when closed",
   );
 });
 

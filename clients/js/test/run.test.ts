@@ -202,7 +202,7 @@ describe("the end", () => {
     await expect(run.ended).rejects.toMatchObject({
       code: "protocol_error",
       message: "A part of this answer is missing.",
-      detail: "the run has 5 characters of text, but 3 have arrived",
+      detail: "3 of 5 characters have arrived",
     });
     const { run: state, failure, connection } = run.getSnapshot();
     expect([state.outcome, state.text, failure?.code]).toEqual([null, "Hel", "protocol_error"]);
@@ -320,7 +320,7 @@ describe("an unwilling server", () => {
     server.reply(new Response("<html>", { headers: { "Content-Type": "text/html" } }));
     await expect(tail().ended).rejects.toMatchObject({
       code: "protocol_error",
-      detail: "text/html, not text/event-stream; is it a Tickertape server?",
+      detail: "text/html is no event stream; is it a Tickertape server?",
     });
   });
 
