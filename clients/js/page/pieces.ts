@@ -85,14 +85,14 @@ function markdownAt(text: string, start: number): Found {
     const isWhole = from + line.length < text.length;
     const length = from - start;
     // What may be a row of a table stays with the rows before it: without its head it is none.
-    const isRow = line.includes("|");
+    const isRow = line.length <= MAX_CHARACTERS && line.includes("|");
     if (innerFence === null && length > 0 && isWhole) {
       const isBlockStart = isAfterBlank && line !== "" && !MAY_CONTINUE.test(line);
       const isLongEnough =
         length >= LONG_CHARACTERS && !isRow && (LIST_ITEM.test(line) || /^\p{L}/u.test(line));
       if (isBlockStart || isLongEnough || FENCE.test(line)) return piece(text, start, from);
     }
-    if (line.length > MAX_CHARACTERS && innerFence === null && !isRow) {
+    if (line.length > MAX_CHARACTERS && innerFence === null) {
       const end = wordEnd(text, from + MAX_CHARACTERS);
       if (end < text.length) return piece(text, start, end);
     }

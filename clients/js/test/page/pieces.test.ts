@@ -59,6 +59,11 @@ test("no text is lost or repeated: pieces of markdown are the text itself", () =
   for (const item of texts(list)) expect(item).toMatch(/^\d+\. an item/);
 });
 
+test("a table is one piece, however long it is", () => {
+  const table = `| a | b |\n|---|---|\n${"| some words | and more |\n".repeat(500)}`;
+  expect(texts(table)).toEqual([table]);
+});
+
 test.each([
   ["one line", "word ".repeat(40_000)],
   ["one line without spaces", "本".repeat(100_000)],
