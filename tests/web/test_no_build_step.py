@@ -10,7 +10,6 @@ import pytest
 from playwright.async_api import expect
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, Router
-from tests.web.test_page import ARGUMENTS, CHROMIUM
 
 from tests.page.chromium import open_chromium
 from tests.web.conftest import LIMITS, OneModel, serving
