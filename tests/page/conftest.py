@@ -1,8 +1,7 @@
 """A real browser for the page's tests, and what every one of them may not do.
 
-Chromium comes from Debian; without it the tests are skipped on a laptop and
-fail in CI. Waiting is always for a condition; where the page itself waits for
-long, its clock is moved. All run on one event loop, that of the browser.
+Waiting is always for a condition; where the page itself waits for long, its
+clock is moved. All run on one event loop, that of the browser.
 
 No test may raise an error on the page, break its content security policy, or
 make it ask another host for anything.
@@ -10,30 +9,17 @@ make it ask another host for anything.
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request
 
 from tests.page.chat import Chat
+from tests.page.chromium import open_chromium
 from tests.page.server import PageServer, serve_page
 from tickertape.web.page_files import HOW_TO_BUILD, is_page_built
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Whatever a page asks for elsewhere is noted by the test, and never leaves the machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 # The page draws its backoff at random. This draw makes every wait a few milliseconds, until a
 # test says otherwise. No two draws are equal, in case something takes them for a name.
 DRAW = "(() => { let n = 0; globalThis.draw = 0.005; Math.random = () => draw + ++n * 1e-9; })()"
@@ -45,14 +31,8 @@ WITHOUT_MOTION = {"reduced_motion": "reduce"}
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One browser for all of them."""
-    if shutil.which(CHROMIUM) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing; install Debian's chromium")
-        pytest.skip(f"{CHROMIUM} is missing")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    async with open_chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +49,7 @@ async def server(built_page: None) -> AsyncIterator[PageServer]:
         yield server
 
 
-Open = Callable[..., object]
+Open = Callable[..., Awaitable[BrowserContext]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -63,7 +64,7 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touc
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 async def test_axe_finds_no_violation_in_any_state(
-    open_context, server: PageServer, tmp_path: Path, scheme: str, device: dict
+    open_context, server: PageServer, tmp_path: Path, scheme: str, device: dict[str, Any]
 ) -> None:
     """Empty, waiting, streaming, whole, failed, broken, with the inspector, with a menu.
 
@@ -130,7 +131,7 @@ async def test_the_keyboard_is_enough(chat: Chat, page: Page, server: PageServer
     await page.keyboard.type("two")
     await page.keyboard.press("Enter")
     run = await server.run()
-    assert "One\ntwo" == server.posts()[0].body["messages"][0]["content"]
+    assert [{"role": "user", "content": "One\ntwo"}] == server.posts()[0].body["messages"]
     run.say("Well")
     await chat.expect_text("Well")
     await expect(chat.textbox).to_be_focused()

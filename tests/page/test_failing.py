@@ -89,7 +89,7 @@ async def test_p7_a_busy_server_is_asked_again_when_it_says_with_the_same_key(
     server.script = tell_all
     await chat.textbox.fill("Now?")
     await chat.textbox.press("Enter")
-    await expect(chat.notice).to_contain_text("busy")
+    await expect(chat.notice).to_contain_text("Trying again in")
     await page.evaluate("window.dispatchEvent(new Event('online'))")
     await page.clock.run_for(40_000)
     assert 1 == len(server.posts())

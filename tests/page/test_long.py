@@ -7,6 +7,8 @@ tasks are printed, and only gross ones fail.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -90,7 +92,7 @@ async def stream(page: Page, run, pieces: list[str], *, at_once: int) -> None:
         await next_frame(page)
 
 
-def report(meter: dict, name: str) -> None:
+def report(meter: dict[str, Any], name: str) -> None:
     """Print what was counted: `pytest -s` or a failure shows it."""
     updates = sorted(meter["updates"])
     print(

@@ -44,6 +44,28 @@ async def test_p10_nothing_that_a_model_writes_runs_or_asks_elsewhere(
     assert 1 == len(page.context.pages)
 
 
+async def test_the_guard_sees_what_gets_past(chat: Chat, page: Page) -> None:
+    """What the test above relies on: put there by hand, each of these is found."""
+    run = await chat.ask()
+    run.say("Text")
+    run.end()
+    await chat.expect_answer("Text")
+    await page.evaluate(GUARD)
+    await chat.answer.evaluate(
+        """answer => {
+          const put = (name, attributes) => Object.assign(
+            answer.appendChild(document.createElement("p")).appendChild(
+              document.createElement(name)), attributes);
+          put("a", { href: "javascript:void 0" });
+          put("form", {});
+          put("span", {}).style.position = "fixed";
+        }"""
+    )
+    await page.wait_for_function("() => found.length >= 3")
+    found = " ".join(await page.evaluate("found"))
+    assert all(each in found for each in ("javascript:", "<form", "position: fixed"))
+
+
 async def test_an_answer_is_formatted(chat: Chat) -> None:
     """Headings, lists, tables and code are what they are called."""
     run = await chat.ask()

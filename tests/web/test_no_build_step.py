@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, Router
-from tests.web.test_page import ARGUMENTS, CHROMIUM
 
+from tests.page.chromium import open_chromium
 from tests.web.conftest import LIMITS, OneModel, serving
 from tickertape.engine.engine import Engine
 from tickertape.logs.memory import MemoryLog
@@ -62,10 +60,6 @@ class Reading:
 
 @pytest.fixture
 async def reading():
-    if shutil.which(CHROMIUM) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing; install Debian's chromium")
-        pytest.skip(f"{CHROMIUM} is missing")
     provider = ScriptedProvider()
     async with contextlib.AsyncExitStack() as stack:
         engine = await stack.enter_async_context(Engine(MemoryLog()))
@@ -78,9 +72,7 @@ async def reading():
         )
         url = await stack.enter_async_context(serving(app))
         stack.push_async_callback(engine.drain, 0)
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        stack.push_async_callback(browser.close)
+        browser = await stack.enter_async_context(open_chromium())
         page = await (await browser.new_context(base_url=url)).new_page()
         faults = []
         page.on("pageerror", lambda error: faults.append(str(error)))

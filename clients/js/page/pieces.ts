@@ -22,8 +22,6 @@ const LONG_CHARACTERS = 2_000;
 /** A line that is longer is cut between two words: it is drawn whole with every change. */
 const MAX_CHARACTERS = 4_000;
 
-const MAX_ROW_CHARACTERS = 1_000;
-
 const FENCE = /^(`{3,})([^`\n]*)$|^(~{3,})(.*)$/;
 const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])\s/;
 /** Lines that may belong to the block before the blank line: items, what is indented, quotes. */
@@ -86,15 +84,16 @@ function markdownAt(text: string, start: number): Found {
     const line = lineAt(text, from);
     const isWhole = from + line.length < text.length;
     const length = from - start;
-    // A table cut in two would be none from there on; it is drawn whole, however long it is.
-    const isRow = line.length < MAX_ROW_CHARACTERS && line.includes("|");
-    if (innerFence === null && length > 0 && isWhole && !isRow) {
+    // What may be a row of a table stays with the rows before it: without its head it is none.
+    const isRow = line.length <= MAX_CHARACTERS && line.includes("|");
+    if (innerFence === null && length > 0 && isWhole) {
       const isBlockStart = isAfterBlank && line !== "" && !MAY_CONTINUE.test(line);
-      const isLongEnough = length >= LONG_CHARACTERS && (LIST_ITEM.test(line) || /^\p{L}/u.test(line));
+      const isLongEnough =
+        length >= LONG_CHARACTERS && !isRow && (LIST_ITEM.test(line) || /^\p{L}/u.test(line));
       if (isBlockStart || isLongEnough || FENCE.test(line)) return piece(text, start, from);
     }
-    if (length + line.length > MAX_CHARACTERS && innerFence === null && !isRow) {
-      const end = wordEnd(text, start + MAX_CHARACTERS);
+    if (line.length > MAX_CHARACTERS && innerFence === null) {
+      const end = wordEnd(text, from + MAX_CHARACTERS);
       if (end < text.length) return piece(text, start, end);
     }
     innerFence = fenceAfter(innerFence, line);

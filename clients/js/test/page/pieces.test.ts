@@ -73,6 +73,14 @@ test.each([
   for (const piece of cut(text).pieces) expect(piece.text.length).toBeLessThan(4_500);
 });
 
+test("a table is one piece, however long: rows without their head would be no table", () => {
+  for (const row of ["| left | right |\n", "left | right\n"]) {
+    const table = `a | b\n---|---\n${row.repeat(1_000)}`;
+    expect(texts(table)).toEqual([table]);
+    expect(texts(`${table}\nAfter it.\n`)).toEqual([`${table}\n`, "After it.\n"]);
+  }
+});
+
 test("another text is cut anew", () => {
   expect(cut("Other.", cut("One.\n\nTwo.\n\nThree.")).pieces.map(({ text }) => text)).toEqual(["Other."]);
 });
