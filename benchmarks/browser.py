@@ -12,11 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol
 
 from benchmarks.findings import Finding, check_text
 from benchmarks.rig.chromium import CHROMIUM, Showing, chromium, pages_served, show
@@ -134,26 +134,46 @@ def showing(node: Path, folder: Path, *, quick: bool) -> list[Finding]:
             )
         ]
         name = f"long tasks, {long_tokens:,} tokens, {FAST.name}"
-        return [*found, _long_tasks(name, compare(name, markdown, FAST, long_tokens))]
+        return [
+            *found,
+            _long_tasks(name, compare(name, markdown, FAST, long_tokens, is_traced=True)),
+        ]
 
 
-Compare: TypeAlias = Callable[[str, Mapping[str, str], Pace, int], dict[str, Showing]]
+class Compare(Protocol):
+    """Shows an answer of so many tokens in each of the pages, by who it is of."""
+
+    def __call__(
+        self,
+        name: str,
+        pages: Mapping[str, str],
+        pace: Pace,
+        tokens: int,
+        *,
+        is_traced: bool = False,
+    ) -> dict[str, Showing]:
+        """Return what it took, in the order of the pages."""
 
 
 @contextmanager
 def shown_pages(node: Path, folder: Path) -> Iterator[Compare]:
-    """Yield what shows an answer of so many tokens in each of the pages, by who it is of."""
+    """Serve the pages, and yield what shows them."""
     with pages_served(node, _BENCH / "server.ts", folder) as address, chromium() as browser:
 
         def compare(
-            name: str, pages: Mapping[str, str], pace: Pace, tokens: int
+            name: str, pages: Mapping[str, str], pace: Pace, tokens: int, *, is_traced: bool = False
         ) -> dict[str, Showing]:
             query = f"pace={tokens}-{pace.per_write}-{pace.pause_ms}"
             timeout_s = 60 + 4 * pace.duration_s(tokens)
             return checked(
                 name,
                 {
-                    who: show(browser, f"{address}/{page}.html?{query}", timeout_s=timeout_s)
+                    who: show(
+                        browser,
+                        f"{address}/{page}.html?{query}",
+                        timeout_s=timeout_s,
+                        is_traced=is_traced,
+                    )
                     for who, page in pages.items()
                 },
             )
