@@ -52,9 +52,14 @@ export function App() {
       setIsListOpen(false);
       open(id);
     },
-    [open],
+    [open, setIsListOpen],
   );
-  const openNew = useCallback(() => openConversation(newId()), [openConversation]);
+  const openNew = useCallback(() => {
+    setIsListOpen(false);
+    // One that is still empty is as good as another.
+    if (conversation.getOutline().length > 0) openConversation(newId());
+    else document.querySelector<HTMLElement>(".tt-composer textarea")?.focus();
+  }, [conversation, openConversation, setIsListOpen]);
   useKeys({
     onNew: openNew,
     onInspect: () => setIsInspecting((is) => !is),

@@ -1,7 +1,7 @@
 /**
  * The list of conversations: open, rename, delete and bring back, find.
  */
-import { useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { addressOf } from "./address.ts";
 import { bringBack, find, remove, rename, type Conversation } from "./conversations.ts";
 import { Icon } from "./Icon.tsx";
@@ -23,6 +23,9 @@ interface Props {
 export function Sidebar({ store, list, openId, onOpen, onNew, onDeletedOpen }: Props) {
   const [words, setWords] = useState("");
   const [deleted, setDeleted] = useState<Conversation | null>(null);
+  const undoButton = useRef<HTMLButtonElement>(null);
+  // The entry is gone, and the keyboard's focus with it: it goes where one may want it next.
+  useEffect(() => undoButton.current?.focus(), [deleted]);
   const all = find(list, "");
   const found = find(list, words);
 
@@ -74,7 +77,7 @@ export function Sidebar({ store, list, openId, onOpen, onNew, onDeletedOpen }: P
         {deleted !== null && (
           <>
             <span>Deleted “{deleted.title}”.</span>
-            <button type="button" className="page-quiet" onClick={() => undo(deleted)}>
+            <button type="button" ref={undoButton} className="page-quiet" onClick={() => undo(deleted)}>
               Undo
             </button>
           </>
@@ -94,17 +97,28 @@ interface EntryProps {
 
 function Entry({ conversation, isOpen, onOpen, onRename, onDelete }: EntryProps) {
   const [isRenaming, setIsRenaming] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
+  const wasRenamed = useRef(false);
+  useEffect(() => {
+    if (!isRenaming && wasRenamed.current) link.current?.focus();
+    wasRenamed.current = isRenaming;
+  }, [isRenaming]);
   const { id, title } = conversation;
   if (isRenaming) {
+    const endRenaming = (words: string | null) => {
+      setIsRenaming(false);
+      if (words !== null) onRename(words);
+    };
     return (
       <li>
-        <TitleField title={title} onDone={(words) => { setIsRenaming(false); if (words !== null) onRename(words); }} />
+        <TitleField title={title} onDone={endRenaming} />
       </li>
     );
   }
   return (
     <li data-open={isOpen || undefined}>
       <a
+        ref={link}
         href={addressOf(id)}
         aria-current={isOpen ? "page" : undefined}
         dir="auto"

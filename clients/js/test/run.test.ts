@@ -445,6 +445,19 @@ describe("waking", () => {
     expect(Date.now()).toBe(500);
   });
 
+  test("a wait that the server has asked for is kept to", async () => {
+    server.reply(refusal(503, "busy", { "Retry-After": "30" }));
+    const run = tail();
+    await isIn(run, "waiting");
+    server.stream([started, ended(1, 0)]);
+    server.wake("online");
+    server.wake("visible");
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(run.getSnapshot().connection.state).toBe("waiting");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect((await run.ended).outcome).toBe("completed");
+  });
+
   test("while the page is hidden or the network away, nobody gives up", async () => {
     server.isAway = true;
     for (let failures = 0; failures < 16; failures += 1) server.reply(unreachable());

