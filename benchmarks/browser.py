@@ -12,11 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol
 
 from benchmarks.findings import Finding, check_text
 from benchmarks.rig.chromium import CHROMIUM, Showing, chromium, pages_served, show
@@ -36,15 +36,18 @@ class Pace(NamedTuple):
     name: str
     per_write: int
     pause_ms: int
+    head: int = 0
+    """As many tokens come at once before that."""
 
     def duration_s(self, tokens: int) -> float:
         """Return how long an answer takes at this pace."""
-        return tokens / self.per_write * self.pause_ms / 1000
+        return (tokens - self.head) / self.per_write * self.pause_ms / 1000
 
 
 STEADY: Final = Pace("one by one, 200 tokens/s", 1, 5)
 BURSTS: Final = Pace("in bursts, 200 tokens/s", 40, 200)
 AT_ONCE: Final = Pace("as fast as it can", 40, 0)
+SLOW_PER_S: Final = 25
 FAST: Final = Pace("1,000 tokens/s", 10, 10)
 
 
@@ -133,27 +136,48 @@ def showing(node: Path, folder: Path, *, quick: bool) -> list[Finding]:
                 (f"plain text, {STEADY.name}", plain, STEADY, None),
             )
         ]
+        found.append(_last_token(compare, markdown | their_best, tokens, quick=quick))
         name = f"long tasks, {long_tokens:,} tokens, {FAST.name}"
-        return [*found, _long_tasks(name, compare(name, markdown, FAST, long_tokens))]
+        return [
+            *found,
+            _long_tasks(name, compare(name, markdown, FAST, long_tokens, is_traced=True)),
+        ]
 
 
-Compare: TypeAlias = Callable[[str, Mapping[str, str], Pace, int], dict[str, Showing]]
+class Compare(Protocol):
+    """Shows an answer of so many tokens in each of the pages, by who it is of."""
+
+    def __call__(
+        self,
+        name: str,
+        pages: Mapping[str, str],
+        pace: Pace,
+        tokens: int,
+        *,
+        is_traced: bool = False,
+    ) -> dict[str, Showing]:
+        """Return what it took, in the order of the pages."""
 
 
 @contextmanager
 def shown_pages(node: Path, folder: Path) -> Iterator[Compare]:
-    """Yield what shows an answer of so many tokens in each of the pages, by who it is of."""
+    """Serve the pages, and yield what shows them."""
     with pages_served(node, _BENCH / "server.ts", folder) as address, chromium() as browser:
 
         def compare(
-            name: str, pages: Mapping[str, str], pace: Pace, tokens: int
+            name: str, pages: Mapping[str, str], pace: Pace, tokens: int, *, is_traced: bool = False
         ) -> dict[str, Showing]:
-            query = f"pace={tokens}-{pace.per_write}-{pace.pause_ms}"
+            query = f"pace={tokens}-{pace.per_write}-{pace.pause_ms}-{pace.head}"
             timeout_s = 60 + 4 * pace.duration_s(tokens)
             return checked(
                 name,
                 {
-                    who: show(browser, f"{address}/{page}.html?{query}", timeout_s=timeout_s)
+                    who: show(
+                        browser,
+                        f"{address}/{page}.html?{query}",
+                        timeout_s=timeout_s,
+                        is_traced=is_traced,
+                    )
                     for who, page in pages.items()
                 },
             )
@@ -196,6 +220,23 @@ def _times(
             "and paint"
             for who, one in shown.items()
         ),
+    )
+
+
+def _last_token(compare: Compare, pages: Mapping[str, str], tokens: int, *, quick: bool) -> Finding:
+    """Take the cost of an answer that comes at once from that of one with some more, one by one.
+
+    So slow that every page can draw each of them: how busy the machine is makes no difference.
+    """
+    more = 20 if quick else 200
+    name = f"markdown, a token at the end of {tokens:,}"
+    whole = compare(name, pages, Pace("", 1, 1_000 // SLOW_PER_S, tokens), tokens + more)
+    head = compare(name, pages, Pace("", 1, 0, tokens), tokens)
+    return Finding(
+        name=f"{name}, {SLOW_PER_S} tokens/s",
+        unit="µs/token",
+        figures={who: (whole[who].task_s - head[who].task_s) * 1e6 / more for who in pages},
+        floor_times=FLOOR_TIMES,
     )
 
 

@@ -33,8 +33,8 @@ class Finding:
     notes: tuple[str, ...] = ()
 
     def times_less_than(self, other: str) -> float | None:
-        """Return `other` ÷ ours; None where one of them was not measured."""
-        if "ours" not in self.figures or other not in self.figures:
+        """Return `other` ÷ ours; None where one was not measured, or there is none of ours."""
+        if other not in self.figures or not self.figures.get("ours"):
             return None
         return self.figures[other] / self.figures["ours"]
 

@@ -30,7 +30,7 @@ class Showing:
     """All of it: scripts, styles, layout, painting."""
     script_s: float
     long_tasks_ms: tuple[float, ...]
-    """Tasks of more than 50 ms, longest first."""
+    """Tasks of more than 50 ms, longest first; none were looked for unless it was traced."""
 
 
 @contextmanager
@@ -58,8 +58,11 @@ def pages_served(node: Path, script: Path, folder: Path) -> Iterator[str]:
             process.wait(_STOP_TIMEOUT_S)
 
 
-def show(browser: Browser, address: str, *, timeout_s: float) -> Showing:
-    """Open the page in a profile of its own, press "Send", and wait until the answer is shown."""
+def show(browser: Browser, address: str, *, timeout_s: float, is_traced: bool) -> Showing:
+    """Open the page in a profile of its own, press "Send", and wait until the answer is shown.
+
+    Tracing finds the long tasks, and makes every task dearer.
+    """
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
@@ -68,7 +71,8 @@ def show(browser: Browser, address: str, *, timeout_s: float) -> Showing:
         session = context.new_cdp_session(page)
         # Of the thread, not of the wall: what else runs on this machine is not the page's.
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        browser.start_tracing(page=page, categories=["toplevel"])
+        if is_traced:
+            browser.start_tracing(page=page, categories=["toplevel"])
         before = _metrics(session.send("Performance.getMetrics"))
         # The page says when it is done. To ask it again and again would be work for it.
         with page.expect_console_message(
@@ -76,7 +80,7 @@ def show(browser: Browser, address: str, *, timeout_s: float) -> Showing:
         ):
             send.click()
         after = _metrics(session.send("Performance.getMetrics"))
-        events = json.loads(browser.stop_tracing())["traceEvents"]
+        events = json.loads(browser.stop_tracing())["traceEvents"] if is_traced else []
         return Showing(
             text=page.evaluate("answerText"),
             task_s=after["TaskDuration"] - before["TaskDuration"],

@@ -50,3 +50,10 @@ def test_the_message_shows_where_texts_part():
     """It names the place and both texts from there."""
     with pytest.raises(TextDiffers, match="at 4 came '2wo' in place of 'two'"):
         check_text("one two", "one 2wo", who="smoke")
+
+
+def test_nothing_of_ours_is_no_ratio():
+    """A count may be 0, and a ceiling still be kept."""
+    found = Finding(name="long tasks", unit="tasks", figures={"ours": 0, "usual": 7}, ceiling=0)
+    assert found.times_less_than("usual") is None
+    assert found.is_reached is True

@@ -1,7 +1,7 @@
 // Serves the built pages of the benchmark, and one answer to each of them, at a pace.
 //
-// The path says the pace, /TOKENS-PER_WRITE-PAUSE_MS/…, and the wire: `chat/stream` is ours,
-// `api/chat` the AI SDK's. A write is due at a time that is counted from the first, so that
+// The path says the pace, /TOKENS-PER_WRITE-PAUSE_MS-HEAD/…, and the wire: `chat/stream` is ours,
+// `api/chat` the AI SDK's. The first HEAD tokens come at once. A write is due at a time that is counted from the first, so that
 // a late timer makes a larger write and never a slower answer.
 //
 // node bench/server.ts FOLDER      prints its port
@@ -21,22 +21,25 @@ const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css",
 };
 
-const STREAM = /^\/(\d+)-(\d+)-(\d+)\/(chat\/stream|api\/chat)$/;
+const STREAM = /^\/(\d+)-(\d+)-(\d+)-(\d+)\/(chat\/stream|api\/chat)$/;
 
 const server = createServer((request, response) => {
   request.resume(); // what was asked makes no difference
   const path = new URL(request.url ?? "/", "http://bench.test").pathname;
   const stream = STREAM.exec(path);
   if (stream !== null) {
-    const [count, perWrite, pauseMs] = stream.slice(1, 4).map(Number) as [number, number, number];
-    const wire = stream[4] === "chat/stream" ? native : uiMessages;
+    const pace = stream.slice(1, 5).map(Number) as [number, number, number, number];
+    const [count, perWrite, pauseMs, head] = pace;
+    const wire = stream[5] === "chat/stream" ? native : uiMessages;
+    const blocks = wire(tokens(count));
     response.writeHead(200, {
       "content-type": "text/event-stream",
       "cache-control": "no-store",
       location: `${path}/bench`,
       "x-vercel-ai-ui-message-stream": "v1",
     });
-    send(response, writes(wire(tokens(count)), perWrite), pauseMs);
+    response.write(blocks.slice(0, head).join(""));
+    send(response, writes(blocks.slice(head), perWrite), pauseMs);
   } else if (request.method === "DELETE") {
     response.writeHead(204).end();
   } else {

@@ -8,7 +8,7 @@ import { DOCUMENT, drawing, redrawn } from "../scripts/drawing.ts";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const DOCUMENTS = ["README.md", "clients/js/README.md", "docs/react.md", "docs/javascript.md", "docs/your-own-interface.md"];
+const DOCUMENTS = ["README.md", "docs/react.md", "docs/javascript.md", "docs/your-own-interface.md"];
 
 // Inside of the package, so that what it is tested with is found.
 const folder = mkdtempSync(join(PACKAGE, "test/examples-"));

@@ -12,7 +12,7 @@ declare global {
 
 /** The address of a stream: the page's own query says the pace. */
 export function api(path: "chat/stream" | "api/chat"): string {
-  return `/${new URLSearchParams(location.search).get("pace") ?? "100-1-5"}/${path}`;
+  return `/${new URLSearchParams(location.search).get("pace") ?? "100-1-5-0"}/${path}`;
 }
 
 /** As in every chat, the end of the answer is what one sees. Here no script scrolls. */
