@@ -30,7 +30,7 @@ async function bundle(code, external) {
 }
 
 const sizeOf = (code) => ({ minified: Buffer.byteLength(code), gzip: gzipSync(code, { level: 9 }).length });
-const kilobytes = (bytes) => `${(bytes / 1024).toFixed(2)} KB`;
+const kilobytes = (bytes) => `${(bytes / 1024).toFixed(2)} KB (${bytes} bytes)`;
 
 /** What following a run takes; the display buffer is for those who want it. */
 const CORE = `export { cancelRun, NEW_RUN, ReaderError, reduce, startRun, Store, tailRun } from "./index.js";`;

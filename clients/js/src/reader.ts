@@ -44,8 +44,8 @@ export class Reader extends Store<RunSnapshot> implements Run {
   #connection: AbortController | null = null;
   #heardAtMs = 0;
   #waiting: AbortController | null = null;
-  /** Whether the server has asked for the wait: then nothing that happens here ends it. */
-  #isWaitAsked = false;
+  /** How long the server has asked to wait: then nothing that happens here ends the wait. */
+  #askedMs = 0;
   #leaving: ReaderError | null = null;
   #stopping: Promise<void> | null = null;
   readonly #hasEnded = new AbortController();
@@ -284,9 +284,8 @@ export class Reader extends Store<RunSnapshot> implements Run {
     }
     const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });
-    const waiting = new AbortController();
-    this.#waiting = waiting;
-    this.#isWaitAsked = askedMs > 0;
+    const waiting = (this.#waiting = new AbortController());
+    this.#askedMs = askedMs;
     this.#change({}, "interrupt", problem, retryAtMs);
     await sleep(platform, waitMs, waiting.signal);
     this.#waiting = null;
@@ -300,7 +299,7 @@ export class Reader extends Store<RunSnapshot> implements Run {
   }
 
   #onWake(wake: Wake): void {
-    if (!this.#isWaitAsked) this.#hurry();
+    if (!this.#askedMs) this.#hurry();
     // A connection from before the network was away is dead, and nothing would tell.
     const isInDoubt = wake === "online" || this.#platform.nowMs() - this.#heardAtMs > DOUBT_MS;
     if (isInDoubt) this.#connection?.abort(DOUBT);
