@@ -33,6 +33,7 @@ check: $(READY) $(CLIENT_READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.layout
 	$(NPM) run --silent check
+	$(NPM) run --silent size
 
 bench: $(READY) $(PAGE)
 	$(BIN)/python -m benchmarks $(ARGS)
