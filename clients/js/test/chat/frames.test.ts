@@ -7,13 +7,19 @@ import { setVisibility } from "./room.ts";
 let drawnAtMs: number[];
 let frames: Frames;
 let beganAtMs: number;
+let costMs: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   beganAtMs = Date.now();
   drawnAtMs = [];
+  costMs = 0;
   frames = new Frames(
-    () => drawnAtMs.push(Date.now() - beganAtMs),
+    () => {
+      drawnAtMs.push(Date.now() - beganAtMs);
+      // As React does: asked for by the draw, and done after it.
+      queueMicrotask(() => vi.setSystemTime(Date.now() + costMs));
+    },
     () => Date.now(),
   );
 });
@@ -32,6 +38,26 @@ test("what changes all the time is drawn in every other frame", () => {
   vi.advanceTimersByTime(336);
   clearInterval(timer);
   expect(drawnAtMs.length).toBe(11);
+});
+
+/** What changes all the time, where a draw takes so long: return how many draws there are in a second. */
+async function drawsInASecond(): Promise<number> {
+  for (const endMs = Date.now() + 1_000; Date.now() < endMs; ) {
+    frames.request();
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  return drawnAtMs.splice(0).length;
+}
+
+test("where drawing is dear, it is drawn less often, but never so seldom that the text jumps", async () => {
+  expect(await drawsInASecond()).toBe(31);
+  costMs = 40;
+  await drawsInASecond();
+  expect(await drawsInASecond()).toBe(16);
+  costMs = 0;
+  await drawsInASecond();
+  await drawsInASecond();
+  expect(await drawsInASecond()).toBe(31);
 });
 
 test("after a pause, and when it is urgent, it is drawn in the next frame", () => {
