@@ -20,7 +20,7 @@ import { SILENCE_TIMEOUT_MS, sleep } from "./waits.ts";
 export type Start = Pick<Call, "method" | "headers" | "body">;
 
 /** A reason to connect anew at once: the connection may be dead, though nothing says so. */
-const DOUBT = new Error("the connection is in doubt");
+const DOUBT = new Interruption("in doubt");
 
 /** A heartbeat, and a little: when a page is seen again after more silence, that is in doubt. */
 const DOUBT_MS = 17_000;
@@ -193,7 +193,7 @@ export class Reader extends Store<RunSnapshot> implements Run {
       const response = await this.#open(connection.signal);
       if (response.status === 204) return this.#transcript.rereadEnd();
       const type = response.headers.get("Content-Type");
-      if (!type?.toLowerCase().startsWith("text/event-stream") || !response.body) {
+      if (!/^text\/event-stream/i.test(type ?? "") || !response.body) {
         throw protocolError(`${type} is no event stream; is it a Tickertape server?`);
       }
       this.#change({ run: this.#transcript.run }, "open");
@@ -225,7 +225,14 @@ export class Reader extends Store<RunSnapshot> implements Run {
     const decoder = new BlockDecoder();
     // Not every `fetch` heeds its signal; this ends a read in any case.
     signal.addEventListener("abort", () => reader.cancel().catch(ignore));
+    const platform = this.#platform;
+    let waitedMs = 0;
     while (!this.#isOver) {
+      // Pieces that come faster than pictures are seen together: read them together. Only after one
+      // that was waited for: before that, there may be more of what has arrived already.
+      const frameMs = platform.frameMs();
+      if (waitedMs > 1 && waitedMs < frameMs) await sleep(platform, 2 * frameMs, signal);
+      const askedAtMs = platform.nowMs();
       const { done, value } = await reader.read().catch((error: unknown) => {
         // Nothing that we do makes a read fail: whatever its words, the connection broke.
         if (signal.aborted) throw signal.reason;
@@ -234,6 +241,7 @@ export class Reader extends Store<RunSnapshot> implements Run {
       if (signal.aborted) throw signal.reason;
       if (done) throw new Interruption("The answer broke off.");
       this.#take(decoder, value);
+      waitedMs = this.#heardAtMs - askedAtMs;
     }
   }
 
@@ -280,7 +288,7 @@ export class Reader extends Store<RunSnapshot> implements Run {
     }
     const waitMs = waitAfter(attempt, platform.random(), askedMs);
     if (waitMs === null && !platform.isAway()) {
-      throw new ReaderError("connection_lost", `${problem} Try again later.`, `gave up after ${attempt} attempts`);
+      throw new ReaderError("connection_lost", `${problem} Try again later.`, `after ${attempt} attempts`);
     }
     const retryAtMs = waitMs === null ? null : platform.nowMs() + waitMs;
     this.#requests.observe({ type: "interruption", cursor: run.cursor, problem, retryAtMs });

@@ -231,6 +231,11 @@ export interface Platform {
   watchWakes(listener: (wake: Wake) => void): () => void;
   /** Whether the page is hidden, or the network known to be away: then nobody gives up. */
   isAway(): boolean;
+  /**
+   * For how long one picture of a page stays on the screen, in milliseconds; 0 where nobody looks.
+   * A stream that is faster is read once for two of them: more often, nobody could see it.
+   */
+  frameMs(): number;
 }
 
 export interface RunOptions {

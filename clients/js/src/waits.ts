@@ -15,22 +15,16 @@ export function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSigna
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
-    promise
-      .then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
-      .finally(() => signal.removeEventListener("abort", abort));
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
 
 /** Wait so long, or until the signal is aborted; for ever, without a time. */
 export function sleep(platform: Platform, delayMs: number | null, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      platform.clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = delayMs === null ? undefined : platform.setTimeout(end, delayMs);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
+  let timer: unknown;
+  const isOver = new Promise<void>((resolve) => {
+    if (delayMs !== null) timer = platform.setTimeout(resolve, delayMs);
   });
+  // That it was aborted is the caller's to look at.
+  return unlessAborted(isOver, signal).catch(() => platform.clearTimeout(timer));
 }

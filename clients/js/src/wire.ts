@@ -19,7 +19,7 @@ const MAX_INDEX = 1023;
 
 const isText = (value: unknown) => typeof value === "string";
 const isNumber = (value: unknown) => typeof value === "number";
-const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown) => Object(value) === value && !Array.isArray(value);
 const isIndex = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INDEX;
 const isOutcome = (value: unknown) => ["completed", "failed", "cancelled"].includes(value as string);
 
@@ -76,13 +76,13 @@ function endOf(from: Fields): RunEvent {
 
 /** Return the event that a block's data is. Throws a `ReaderError` when it is none. */
 export function decodePayload(data: string): RunEvent {
-  let from: Fields | null = null;
+  let from!: Fields;
   try {
     from = JSON.parse(data);
   } catch {
     // The next line tells.
   }
-  if (!from || !isObject(from)) throw protocolError(`no JSON object: ${data.slice(0, 80)}`);
+  if (!isObject(from)) throw protocolError(`no JSON object: ${data.slice(0, 80)}`);
   const choice = field({ choice: from["choice"] ?? 0 }, "choice", isIndex);
   // In this order: an end has a usage and a finish reason too.
   if ("content" in from) return { type: "text", text: field(from, "content", isText), choice };

@@ -56,6 +56,8 @@ export class FakeServer {
   readonly #waiting: ((reply: Reply) => void)[] = [];
   readonly #wakes = new Set<(wake: Wake) => void>();
   isAway = false;
+  /** Nobody looks, unless a test says so: what arrives is read at once. */
+  frameMs = 0;
 
   /** Give this as the answer to the request that waits, or else to the next one. */
   reply<Given extends Reply>(reply: Given): Given {
@@ -107,6 +109,7 @@ export class FakeServer {
       return () => this.#wakes.delete(listener);
     },
     isAway: () => this.isAway,
+    frameMs: () => this.frameMs,
   };
 }
 

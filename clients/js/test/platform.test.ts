@@ -34,3 +34,10 @@ test("a page is away when it is hidden, or when there is no network", () => {
   vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
   expect(PLATFORM.isAway()).toBe(true);
 });
+
+test("a page has pictures while it is seen", () => {
+  show(false);
+  expect(PLATFORM.frameMs()).toBe(16);
+  show(true);
+  expect(PLATFORM.frameMs()).toBe(0);
+});

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { cancelRun, NEW_RUN, reduce, startRun, tailRun } from "../src/index.ts";
 import type { ChatRequest, Observation, Run, RunOptions, StartOptions, TailOptions } from "../src/types.ts";
-import { content, ended, FakeServer, refusal, started, unreachable } from "./fake_server.ts";
+import { content, ended, FakeServer, refusal, started, type Stream, unreachable } from "./fake_server.ts";
 
 const question: ChatRequest = { messages: [{ role: "user", content: "Hello" }] };
 
@@ -341,7 +341,7 @@ describe("an unwilling server", () => {
     await expect(run.ended).rejects.toMatchObject({
       code: "connection_lost",
       message: "The server can't be reached. Try again later.",
-      detail: "gave up after 16 attempts",
+      detail: "after 16 attempts",
     });
     expect(server.asked.length).toBe(16);
     nothingIsLeft();
@@ -655,6 +655,62 @@ describe("leaving", () => {
     const late = tail({ signal: caller.signal });
     await expect(late.ended).rejects.toMatchObject({ code: "left" });
     expect(server.asked.length).toBe(1);
+    nothingIsLeft();
+  });
+});
+
+describe("on a page that is seen", () => {
+  const write = async (stream: Stream, text: string, id: number, afterMs: number) => {
+    await vi.advanceTimersByTimeAsync(afterMs);
+    stream.write(content(id, text));
+    await settle();
+  };
+
+  beforeEach(() => {
+    server.frameMs = 16;
+  });
+
+  test("pieces that come faster than pictures are read together", async () => {
+    const stream = server.stream([started]);
+    const run = tail();
+    await until(run, ({ run: { cursor } }) => cursor === "0");
+    const shown: string[] = [];
+    run.subscribe(() => shown.push(run.getSnapshot().run.text));
+    for (let id = 1; id <= 8; id += 1) await write(stream, `${id}`, id, 4);
+    // The first one was waited for; from then on it rests for two pictures.
+    expect(shown).toEqual(["1"]);
+    await vi.advanceTimersByTimeAsync(3);
+    expect(shown).toEqual(["1"]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(shown.at(-1)).toBe("12345678");
+    stream.write(ended(9, 8));
+    expect((await run.ended).text).toBe("12345678");
+    nothingIsLeft();
+  });
+
+  test("what has arrived is read without a rest, however many pieces it is", async () => {
+    const pieces = Array.from({ length: 1_000 }, (_, index) => content(index + 1, "a"));
+    server.stream([started, ...pieces, ended(1_001, 1_000)]);
+    expect((await tail().ended).text.length).toBe(1_000);
+    expect(Date.now()).toBe(0);
+  });
+
+  test("pieces that come no faster than pictures are read as they come", async () => {
+    const stream = server.stream([started]);
+    const run = tail();
+    for (let id = 1; id <= 5; id += 1) {
+      await write(stream, `${id}`, id, 16);
+      expect(run.getSnapshot().run.text.length).toBe(id);
+    }
+    run.leave();
+  });
+
+  test("who leaves in the middle of a rest has left", async () => {
+    const stream = server.stream([started]);
+    const run = tail();
+    await write(stream, "a", 1, 4);
+    run.leave();
+    await expect(run.ended).rejects.toMatchObject({ code: "left" });
     nothingIsLeft();
   });
 });
