@@ -9,7 +9,7 @@ import { createElement, memo, useMemo, useRef, type ComponentProps, type ReactNo
 import { Streamdown, useIsCodeFenceIncomplete, type Components } from "streamdown";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { Link, Picture } from "./Link.tsx";
-import { cut, NOTHING, type Cut, type Piece } from "./pieces.ts";
+import { cut, inGroups, NOTHING, type Cut, type Group, type Piece } from "./pieces.ts";
 
 interface Props {
   text: string;
@@ -19,9 +19,23 @@ interface Props {
 
 export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
   const before = useRef<Cut>(NOTHING);
-  const pieces = useMemo(() => (before.current = cut(text, before.current)).pieces, [text]);
+  const groupsBefore = useRef<readonly Group[]>([]);
+  const groups = useMemo(() => {
+    before.current = cut(text, before.current);
+    return (groupsBefore.current = inGroups(before.current.pieces, groupsBefore.current));
+  }, [text]);
   return (
     <div className="page-markdown">
+      {groups.map((group) => (
+        <GroupView key={group[0]?.start} pieces={group} isStreaming={isStreaming} />
+      ))}
+    </div>
+  );
+});
+
+const GroupView = memo(function GroupView({ pieces, isStreaming }: { pieces: Group; isStreaming: boolean }) {
+  return (
+    <div className="page-group">
       {pieces.map((piece) => (
         <PieceView key={piece.start} piece={piece} isGrowing={isStreaming && piece.isOpen} />
       ))}

@@ -7,7 +7,15 @@
  */
 
 export type Piece =
-  | { readonly kind: "markdown"; readonly start: number; readonly text: string; readonly isOpen: boolean }
+  | {
+      readonly kind: "markdown";
+      readonly start: number;
+      /** What is drawn: `head`, and the answer from `start` on. */
+      readonly text: string;
+      readonly isOpen: boolean;
+      /** The head of the table that goes on here; empty where none does. */
+      readonly head: string;
+    }
   | {
       readonly kind: "code";
       readonly start: number;
@@ -17,13 +25,19 @@ export type Piece =
       readonly language: string;
     };
 
+/** So many pieces stand together: what is out of sight is passed over group by group. */
+const GROUP_SIZE = 16;
 /** From here on a piece is cut between two items or two lines, and not only between blocks. */
 const LONG_CHARACTERS = 2_000;
+/** A longer table goes on under its head once more, as on paper. */
+const TABLE_CHARACTERS = 8_000;
 /** A line that is longer is cut between two words: it is drawn whole with every change. */
 const MAX_CHARACTERS = 4_000;
 
 const FENCE = /^(`{3,})([^`\n]*)$|^(~{3,})(.*)$/;
 const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])\s/;
+/** What rules off the head of a table; with a dash and a bar in it. */
+const TABLE_RULE = /^[|:\- \t]+$/;
 /** Lines that may belong to the block before the blank line: items, what is indented, quotes. */
 const MAY_CONTINUE = /^(?:\s|[-*+]\s|\d{1,9}[.)]\s|>|\||\[\^?[^\]]*\]:)/;
 
@@ -37,20 +51,37 @@ export const NOTHING: Cut = { text: "", pieces: [] };
 /** Cut the text; what has been cut before is kept, down to the same objects. */
 export function cut(text: string, before: Cut = NOTHING): Cut {
   if (text === before.text) return before;
-  const kept = text.startsWith(before.text) ? before.pieces.slice(0, -1) : [];
-  const start = kept.length === 0 ? 0 : (before.pieces.at(-1)?.start ?? 0);
-  const pieces = [...kept];
-  for (let from = start; from < text.length; ) {
-    const piece = FENCE.test(lineAt(text, from)) ? codeAt(text, from) : markdownAt(text, from);
-    pieces.push(piece.piece);
-    from = piece.end;
+  const pieces = text.startsWith(before.text) ? before.pieces.slice(0, -1) : [];
+  const last = pieces.length === 0 ? undefined : before.pieces.at(-1);
+  let head = last?.kind === "markdown" ? last.head : "";
+  for (let from = last?.start ?? 0; from < text.length; ) {
+    const found = FENCE.test(lineAt(text, from)) ? codeAt(text, from) : markdownAt(text, from, head);
+    pieces.push(found.piece);
+    from = found.end;
+    head = found.head;
   }
   return { text, pieces };
 }
 
+/** Return the pieces in groups; one that is as before stays the same object. */
+export function inGroups(pieces: readonly Piece[], before: readonly Group[] = []): readonly Group[] {
+  const groups: Group[] = [];
+  for (let begin = 0; begin < pieces.length; begin += GROUP_SIZE) {
+    const group = pieces.slice(begin, begin + GROUP_SIZE);
+    const old = before[groups.length];
+    const isSame = old?.length === group.length && group.every((piece, index) => piece === old[index]);
+    groups.push(isSame ? old : group);
+  }
+  return groups;
+}
+
+export type Group = readonly Piece[];
+
 interface Found {
   piece: Piece;
   end: number;
+  /** Of the table that goes on in the next piece. */
+  head: string;
 }
 
 function codeAt(text: string, start: number): Found {
@@ -67,19 +98,26 @@ function codeAt(text: string, start: number): Found {
   if (close === null || !isClosed) {
     // A fence that is still being written is no code.
     const code = close === null ? rest.replace(/\n[`~]{0,2}$/, "\n") : rest.slice(0, close.index);
-    return { piece: codePiece(start, code, language, true), end: text.length };
+    return { piece: codePiece(start, code, language, true), end: text.length, head: "" };
   }
   const code = rest.slice(0, close.index);
-  return { piece: codePiece(start, code, language, false), end: begin + close.index + close[0].length + 1 };
+  const end = begin + close.index + close[0].length + 1;
+  return { piece: codePiece(start, code, language, false), end, head: "" };
 }
 
 function codePiece(start: number, code: string, language: string, isOpen: boolean): Piece {
   return { kind: "code", start, text: code.replace(/\n$/, ""), language, isOpen };
 }
 
-function markdownAt(text: string, start: number): Found {
+function markdownAt(text: string, start: number, head: string): Found {
   let isAfterBlank = false;
   let innerFence: string | null = null;
+  let table = head;
+  let before = "";
+  const found = (end: number, next = ""): Found => {
+    const isOpen = end >= text.length;
+    return { piece: { kind: "markdown", start, text: head + text.slice(start, end), isOpen, head }, end, head: next };
+  };
   for (let from = start; from < text.length; ) {
     const line = lineAt(text, from);
     const isWhole = from + line.length < text.length;
@@ -90,21 +128,25 @@ function markdownAt(text: string, start: number): Found {
       const isBlockStart = isAfterBlank && line !== "" && !MAY_CONTINUE.test(line);
       const isLongEnough =
         length >= LONG_CHARACTERS && !isRow && (LIST_ITEM.test(line) || /^\p{L}/u.test(line));
-      if (isBlockStart || isLongEnough || FENCE.test(line)) return piece(text, start, from);
+      if (isBlockStart || isLongEnough || FENCE.test(line)) return found(from);
+      if (isRow && table !== "" && length >= TABLE_CHARACTERS) return found(from, table);
     }
     if (line.length > MAX_CHARACTERS && innerFence === null) {
       const end = wordEnd(text, from + MAX_CHARACTERS);
-      if (end < text.length) return piece(text, start, end);
+      if (end < text.length) return found(end);
     }
     innerFence = fenceAfter(innerFence, line);
+    if (!isRow) table = "";
+    else if (table === "" && before.includes("|") && isTableRule(line)) table = `${before}\n${line}\n`;
+    before = line;
     isAfterBlank = line.trim() === "";
     from += line.length + 1;
   }
-  return { piece: { kind: "markdown", start, text: text.slice(start), isOpen: true }, end: text.length };
+  return found(text.length);
 }
 
-function piece(text: string, start: number, end: number): Found {
-  return { piece: { kind: "markdown", start, text: text.slice(start, end), isOpen: false }, end };
+function isTableRule(line: string): boolean {
+  return line.includes("-") && line.includes("|") && TABLE_RULE.test(line);
 }
 
 /** Code within a list or a quote stays in one piece with it. */

@@ -1,6 +1,6 @@
 // An answer is cut where markdown surely ends a block, and only its last piece changes.
 import { expect, test } from "vitest";
-import { cut, NOTHING, type Cut } from "../../page/pieces.ts";
+import { cut, inGroups, NOTHING, type Cut, type Group } from "../../page/pieces.ts";
 
 const texts = (text: string) => cut(text).pieces.map((piece) => piece.text);
 
@@ -40,11 +40,16 @@ test("code that is not closed is open, and a fence that is being written is no c
 
 const MIXED = "One.\n\nTwo *is* here:\n\n```js\nlet a;\n\n```\n\n- a\n\n  b\n- c\n\nEnd 🧵.\n\n| a |\n|---|\n| b |\n";
 
-test("it is the same, however the text arrives, and what is complete stays the same object", () => {
-  const whole = cut(MIXED);
+const LONG_TABLE = `| a | b |\n|---|---|\n${"| a few words | and some more of them |\n".repeat(450)}\nAfter it.\n`;
+
+test.each([
+  ["a mixed text", MIXED],
+  ["a long table", LONG_TABLE],
+])("%s is cut the same, however it arrives, and what is complete stays the same object", (_, text) => {
+  const whole = cut(text);
   let grown: Cut = NOTHING;
-  for (let length = 1; length <= MIXED.length; length += 1) {
-    const next = cut(MIXED.slice(0, length), grown);
+  for (let length = 1; length <= text.length; length += 1) {
+    const next = cut(text.slice(0, length), grown);
     for (const [index, piece] of grown.pieces.slice(0, -1).entries()) expect(next.pieces[index]).toBe(piece);
     grown = next;
   }
@@ -59,11 +64,6 @@ test("no text is lost or repeated: pieces of markdown are the text itself", () =
   for (const item of texts(list)) expect(item).toMatch(/^\d+\. an item/);
 });
 
-test("a table is one piece, however long it is", () => {
-  const table = `| a | b |\n|---|---|\n${"| some words | and more |\n".repeat(500)}`;
-  expect(texts(table)).toEqual([table]);
-});
-
 test.each([
   ["one line", "word ".repeat(40_000)],
   ["one line without spaces", "本".repeat(100_000)],
@@ -73,14 +73,44 @@ test.each([
   for (const piece of cut(text).pieces) expect(piece.text.length).toBeLessThan(4_500);
 });
 
-test("a table is one piece, however long: rows without their head would be no table", () => {
-  for (const row of ["| left | right |\n", "left | right\n"]) {
-    const table = `a | b\n---|---\n${row.repeat(1_000)}`;
-    expect(texts(table)).toEqual([table]);
-    expect(texts(`${table}\nAfter it.\n`)).toEqual([`${table}\n`, "After it.\n"]);
+test("a long table goes on under its head once more: rows without it would be no table", () => {
+  for (const [head, row] of [
+    ["| a | b |\n|---|---:|\n", "| left | right |\n"],
+    ["a | b\n---|---\n", "left | right\n"],
+  ] as const) {
+    const pieces = texts(`${head}${row.repeat(1_000)}\nAfter it.\n`);
+    expect(pieces.pop()).toBe("After it.\n");
+    for (const piece of pieces) {
+      expect(piece.startsWith(head + row)).toBe(true);
+      expect(piece.length).toBeLessThan(8_100);
+    }
+    expect(pieces.map((piece) => piece.slice(head.length)).join("")).toBe(`${row.repeat(1_000)}\n`);
   }
+});
+
+test("a table that is not long is one piece, and what looks like its rows is none", () => {
+  const table = `| a | b |\n|---|---|\n${"| some words | and more |\n".repeat(100)}`;
+  expect(texts(table)).toEqual([table]);
+  const pipes = "a || b\n".repeat(2_000);
+  expect(texts(pipes)).toEqual([pipes]);
 });
 
 test("another text is cut anew", () => {
   expect(cut("Other.", cut("One.\n\nTwo.\n\nThree.")).pieces.map(({ text }) => text)).toEqual(["Other."]);
+});
+
+test("pieces stand in groups, and only the last group changes while the text grows", () => {
+  const text = Array.from({ length: 50 }, (_, index) => `Paragraph ${index}.\n\n`).join("");
+  let grown: Cut = NOTHING;
+  let groups: readonly Group[] = [];
+  for (let length = 1; length <= text.length; length += 1) {
+    grown = cut(text.slice(0, length), grown);
+    const next = inGroups(grown.pieces, groups);
+    // The piece that was the last one may have been completed.
+    for (const [index, group] of groups.slice(0, -1).entries()) expect(next[index]).toBe(group);
+    groups = next;
+  }
+  expect(groups.map(({ length }) => length)).toEqual([16, 16, 16, 2]);
+  expect(groups.flat()).toEqual(grown.pieces);
+  expect(inGroups(grown.pieces, groups)).toEqual(groups);
 });
