@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Locator, Page, expect
 
 from tests.page.run import Run
@@ -61,8 +63,8 @@ class Chat:
         await expect(self.answer).to_have_text(text)
 
     async def expect_answer(self, text: str, *, status: str = "completed") -> None:
-        """Wait for the last answer's status, then compare its text to the letter."""
+        """Wait for the last answer's status, and until its text is laid out, the same to the letter."""
         await self.expect_status(status)
-        await self.expect_text(text)
-        shown = (await self.answer.inner_text()).rstrip()
-        assert text.rstrip() == shown, f"the page shows {shown!r}"
+        # A pattern, since white space in a string would count as any other.
+        exactly = re.compile(f"^{re.escape(text.rstrip())}\\s*$")
+        await expect(self.answer).to_have_text(exactly, use_inner_text=True)
