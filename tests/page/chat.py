@@ -63,7 +63,7 @@ class Chat:
         await expect(self.answer).to_have_text(text)
 
     async def expect_answer(self, text: str, *, status: str = "completed") -> None:
-        """Wait for the last answer's status, and until its text is laid out, the same to the letter."""
+        """Wait for the status of the last answer, and until its text is this, to the letter."""
         await self.expect_status(status)
         # A pattern, since white space in a string would count as any other.
         exactly = re.compile(f"^{re.escape(text.rstrip())}\\s*$")
