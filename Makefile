@@ -22,9 +22,10 @@ run: $(READY) $(PAGE)
 # What `tickertape serve` shows in a browser. It is built, not committed; a wheel has it.
 page: $(PAGE)
 
+# All of them in two processes, each file in one of them: many wait for a browser or a server.
 test: $(READY) $(PAGE)
 	$(if $(ARGS),,$(NPM) run --silent test)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 check: $(READY) $(CLIENT_READY)
 	$(BIN)/ruff format --check .

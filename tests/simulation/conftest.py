@@ -9,7 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-PLAYED = pytest.StashKey[dict[str, int]]()
+PLAYED = "played"
+"""A user property of a test: a kind, and how many schedules of it were played."""
 
 
 @pytest.fixture(scope="session")
@@ -22,18 +23,19 @@ def players() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.fixture
-def count_played(request):
+def count_played(record_property):
     """Return what a test tells how many schedules of which kind it has played."""
-
-    def count(kind: str, schedules: int) -> None:
-        played = request.config.stash.setdefault(PLAYED, {})
-        played[kind] = played.get(kind, 0) + schedules
-
-    return count
+    return lambda kind, schedules: record_property(PLAYED, (kind, schedules))
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter):
     """Say how many schedules were played: a number that nobody should have to believe."""
-    if played := config.stash.get(PLAYED, None):
-        counts = ", ".join(f"{count:,} on {kind}" for kind, count in played.items())
+    played: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == PLAYED:
+                kind, schedules = value
+                played[kind] = played.get(kind, 0) + schedules
+    if played:
+        counts = ", ".join(f"{count:,} on {kind}" for kind, count in sorted(played.items()))
         terminalreporter.write_line(f"simulation: {sum(played.values()):,} schedules ({counts})")
