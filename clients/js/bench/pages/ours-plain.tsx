@@ -1,4 +1,14 @@
+import { PlainText } from "../../src/react/PlainText.tsx";
 import { show } from "./harness.tsx";
 import { Ours } from "./ours.tsx";
 
-show(<Ours render={(text) => <p style={{ whiteSpace: "pre-wrap" }}>{text}</p>} />);
+// As `<Chat>` shows text without a renderer of the application's own.
+show(
+  <Ours
+    render={(text) => (
+      <div style={{ whiteSpace: "pre-wrap" }}>
+        <PlainText text={text} />
+      </div>
+    )}
+  />,
+);
