@@ -154,6 +154,40 @@ async def test_a_giant_table_stays_within_its_column(chat: Chat, page: Page) -> 
     assert 0 == await chat.log.evaluate(inner)
 
 
+# The elements that a caret stands in, by their tag and what they say.
+CARETS = """() => [...document.querySelectorAll(".tt-text *")]
+  .filter((element) => getComputedStyle(element, "::after").content === '""')
+  .map((element) => `${element.localName}: ${element.textContent.trim()}`)"""
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("One.\n\nTwo", "p: Two"),
+        ("\n\n".join(f"Paragraph {number}." for number in range(40)), "p: Paragraph 39."),
+        ("# A head", "h1: A head"),
+        ("- one\n- two", "li: two"),
+        ("1. one\n\n2. two", "p: two"),
+        ("- one\n  - in it\n- two\n  - in two", "li: in two"),
+        ("> quoted", "p: quoted"),
+        ("| a |\n|---|\n| b |", None),
+        ("```py\nx = 1", None),
+    ],
+)
+async def test_a_caret_stands_after_the_last_word_and_nowhere_else(
+    chat: Chat, page: Page, text: str, where: str | None
+) -> None:
+    """In a table and in code there is none; at the end it goes."""
+    run = await chat.ask()
+    run.say(text)
+    await expect(chat.answer).to_contain_text(text.rstrip(" |").rsplit(maxsplit=1)[-1])
+    await expect(chat.answer.locator(".page-piece, .page-code").first).to_be_visible()
+    assert ([] if where is None else [where]) == await page.evaluate(CARETS)
+    run.end()
+    await chat.expect_status("completed")
+    assert [] == await page.evaluate(CARETS)
+
+
 async def test_the_policy_of_the_page_allows_no_script_of_a_models(page: Page) -> None:
     """Neither inline nor from elsewhere; whatever gets past the markdown stops there."""
     response = await page.request.get(page.url)
