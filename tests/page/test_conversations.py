@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.page.chat import TEXT, Chat, tell_all
 from tests.page.server import PageServer
@@ -76,3 +76,18 @@ async def test_a_deleted_conversation_comes_back_by_undo(
     await entry.click()
     await expect(chat.questions).to_have_text("Keep me?")
     await chat.expect_answer(TEXT)
+
+
+async def test_what_another_tab_has_let_go_for_good_is_not_offered_back(
+    chat: Chat, page: Page, context: BrowserContext, server: PageServer
+) -> None:
+    """Opening the page forgets what was deleted; the tab that could undo it says so no longer."""
+    server.script = tell_all
+    await chat.ask("Forget me?")
+    await chat.expect_answer(TEXT)
+    await page.get_by_role("link", name="Forget me?").hover()
+    await chat.button("Delete Forget me?").click()
+    await expect(chat.button("Undo")).to_be_visible()
+    other = await context.new_page()
+    await other.goto(server.url)
+    await expect(chat.button("Undo")).to_have_count(0)

@@ -26,6 +26,8 @@ export function Sidebar({ store, list, openId, onOpen, onNew, onDeletedOpen }: P
   const undoButton = useRef<HTMLButtonElement>(null);
   // The entry is gone, and the keyboard's focus with it: it goes where one may want it next.
   useEffect(() => undoButton.current?.focus(), [deleted]);
+  // Another tab that was opened meanwhile has let it go for good.
+  const isThere = list.some(({ id, isDeleted }) => id === deleted?.id && isDeleted);
   const all = find(list, "");
   const found = find(list, words);
 
@@ -74,7 +76,7 @@ export function Sidebar({ store, list, openId, onOpen, onNew, onDeletedOpen }: P
       {all.length === 0 && <p className="page-hint">Conversations are kept in this browser only.</p>}
       {all.length > 0 && found.length === 0 && <p className="page-hint">None has these words in its title.</p>}
       <div role="status" className="page-undo">
-        {deleted !== null && (
+        {deleted !== null && isThere && (
           <>
             <span>Deleted “{deleted.title}”.</span>
             <button type="button" ref={undoButton} className="page-quiet" onClick={() => undo(deleted)}>
