@@ -9,6 +9,7 @@ make it ask another host for anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -92,6 +93,8 @@ async def page(context: BrowserContext, server: PageServer) -> Page:
     """The page, open and quick to reconnect."""
     page = await context.new_page()
     await page.goto(server.url)
+    # As soon as it is drawn, its address names the conversation.
+    await page.wait_for_url(re.compile("#c="))
     return page
 
 
