@@ -7,9 +7,13 @@
  */
 import { createElement, memo, useMemo, useRef, type ComponentProps, type ReactNode } from "react";
 import { Streamdown, useIsCodeFenceIncomplete, type Components } from "streamdown";
+import { type Groups, inGroups } from "../src/chat/groups.ts";
 import { CodeBlock } from "./CodeBlock.tsx";
 import { Link, Picture } from "./Link.tsx";
-import { cut, inGroups, NOTHING, type Cut, type Group, type Piece } from "./pieces.ts";
+import { cut, NOTHING, type Cut, type Piece } from "./pieces.ts";
+
+/** What is out of sight is passed over group by group. */
+const GROUP_SIZE = 16;
 
 interface Props {
   text: string;
@@ -19,10 +23,10 @@ interface Props {
 
 export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
   const before = useRef<Cut>(NOTHING);
-  const groupsBefore = useRef<readonly Group[]>([]);
+  const groupsBefore = useRef<Groups<Piece>>([]);
   const groups = useMemo(() => {
     before.current = cut(text, before.current);
-    return (groupsBefore.current = inGroups(before.current.pieces, groupsBefore.current));
+    return (groupsBefore.current = inGroups(before.current.pieces, GROUP_SIZE, groupsBefore.current));
   }, [text]);
   return (
     <div className="page-markdown">
@@ -33,7 +37,7 @@ export const Markdown = memo(function Markdown({ text, isStreaming }: Props) {
   );
 });
 
-const GroupView = memo(function GroupView({ pieces, isStreaming }: { pieces: Group; isStreaming: boolean }) {
+const GroupView = memo(function GroupView({ pieces, isStreaming }: { pieces: readonly Piece[]; isStreaming: boolean }) {
   return (
     <div className="page-group">
       {pieces.map((piece) => (

@@ -25,8 +25,6 @@ export type Piece =
       readonly language: string;
     };
 
-/** So many pieces stand together: what is out of sight is passed over group by group. */
-const GROUP_SIZE = 16;
 /** From here on a piece is cut between two items or two lines, and not only between blocks. */
 const LONG_CHARACTERS = 2_000;
 /** A longer table goes on under its head once more, as on paper. */
@@ -62,20 +60,6 @@ export function cut(text: string, before: Cut = NOTHING): Cut {
   }
   return { text, pieces };
 }
-
-/** Return the pieces in groups; one that is as before stays the same object. */
-export function inGroups(pieces: readonly Piece[], before: readonly Group[] = []): readonly Group[] {
-  const groups: Group[] = [];
-  for (let begin = 0; begin < pieces.length; begin += GROUP_SIZE) {
-    const group = pieces.slice(begin, begin + GROUP_SIZE);
-    const old = before[groups.length];
-    const isSame = old?.length === group.length && group.every((piece, index) => piece === old[index]);
-    groups.push(isSame ? old : group);
-  }
-  return groups;
-}
-
-export type Group = readonly Piece[];
 
 interface Found {
   piece: Piece;

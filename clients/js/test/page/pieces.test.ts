@@ -1,6 +1,6 @@
 // An answer is cut where markdown surely ends a block, and only its last piece changes.
 import { expect, test } from "vitest";
-import { cut, inGroups, NOTHING, type Cut, type Group } from "../../page/pieces.ts";
+import { cut, NOTHING, type Cut } from "../../page/pieces.ts";
 
 const texts = (text: string) => cut(text).pieces.map((piece) => piece.text);
 
@@ -97,20 +97,4 @@ test("a table that is not long is one piece, and what looks like its rows is non
 
 test("another text is cut anew", () => {
   expect(cut("Other.", cut("One.\n\nTwo.\n\nThree.")).pieces.map(({ text }) => text)).toEqual(["Other."]);
-});
-
-test("pieces stand in groups, and only the last group changes while the text grows", () => {
-  const text = Array.from({ length: 50 }, (_, index) => `Paragraph ${index}.\n\n`).join("");
-  let grown: Cut = NOTHING;
-  let groups: readonly Group[] = [];
-  for (let length = 1; length <= text.length; length += 1) {
-    grown = cut(text.slice(0, length), grown);
-    const next = inGroups(grown.pieces, groups);
-    // The piece that was the last one may have been completed.
-    for (const [index, group] of groups.slice(0, -1).entries()) expect(next[index]).toBe(group);
-    groups = next;
-  }
-  expect(groups.map(({ length }) => length)).toEqual([16, 16, 16, 2]);
-  expect(groups.flat()).toEqual(grown.pieces);
-  expect(inGroups(grown.pieces, groups)).toEqual(groups);
 });
