@@ -6,30 +6,13 @@ import os
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 import trustme
 
-PROGRAM = Path("/usr/sbin/nginx")
-PATIENCE_S = 10.0
+from benchmarks.servers.nginx import PROGRAM, configuration
 
-_AROUND = """
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-{servers}
-}}
-"""
+PATIENCE_S = 10.0
 
 
 def require_nginx():
@@ -92,4 +75,5 @@ class Nginx:
         servers = self._servers
         for name, value in values.items():
             servers = servers.replace(name, value)
-        (self._folder / "nginx.conf").write_text(_AROUND.format(servers=servers))
+        text = configuration(servers, error_log="error.log")
+        (self._folder / "nginx.conf").write_text(text)

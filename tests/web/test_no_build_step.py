@@ -129,13 +129,18 @@ async def refuse(reading, status):
     )
 
 
-async def test_it_goes_on_after_a_status_that_an_event_source_gives_up_at(reading):
-    """Where it was: the server was restarted, say."""
+async def cut_and_refuse(reading, status):
+    """Ask, cut the answer's connection, and have the next one refused; the page's clock stands."""
     await reading.page.clock.install()
     await reading.ask()
-    await refuse(reading, 503)
-    async with reading.page.expect_response(lambda response: response.status == 503):
+    await refuse(reading, status)
+    async with reading.page.expect_response(lambda response: response.status == status):
         await reading.do("cut")
+
+
+async def test_it_goes_on_after_a_status_that_an_event_source_gives_up_at(reading):
+    """Where it was: the server was restarted, say."""
+    await cut_and_refuse(reading, 503)
     await reading.page.unroute_all()
     reading.provider.stream.finish("anywhere.")
     await expect(reading.page.locator("#note")).to_contain_text("Connecting again")
@@ -146,11 +151,7 @@ async def test_it_goes_on_after_a_status_that_an_event_source_gives_up_at(readin
 
 async def test_it_begins_again_where_the_server_has_lost_what_it_read(reading):
     """And what it shows then is what the server has."""
-    await reading.page.clock.install()
-    await reading.ask()
-    await refuse(reading, 409)
-    async with reading.page.expect_response(lambda response: response.status == 409):
-        await reading.do("cut")
+    await cut_and_refuse(reading, 409)
     async with reading.page.expect_response(lambda response: response.status == 409):
         await reading.page.clock.run_for(3000)
     await reading.page.unroute_all()
@@ -161,11 +162,7 @@ async def test_it_begins_again_where_the_server_has_lost_what_it_read(reading):
 
 async def test_an_answer_that_is_gone_is_not_asked_for_again(reading):
     """It says so, and another question can be asked."""
-    await reading.page.clock.install()
-    await reading.ask()
-    await refuse(reading, 410)
-    async with reading.page.expect_response(lambda response: response.status == 410):
-        await reading.do("cut")
+    await cut_and_refuse(reading, 410)
     await expect(reading.page.locator("#note")).to_contain_text("Connecting again")
     await reading.page.clock.run_for(3000)
     await expect(reading.page.locator("#note")).to_have_text("This answer is not kept any more.")
