@@ -42,6 +42,14 @@ function until(run: Run, isSo: (snapshot: ReturnType<Run["getSnapshot"]>) => boo
 const hasText = (run: Run, text: string) => until(run, (snapshot) => snapshot.run.text === text);
 const isIn = (run: Run, state: string) => until(run, ({ connection }) => connection.state === state);
 
+/** Follow a run of which the first block has arrived. */
+async function begun(): Promise<{ stream: Stream; run: Run }> {
+  const stream = server.stream([started]);
+  const run = tail();
+  await until(run, (snapshot) => snapshot.run.model === "m");
+  return { stream, run };
+}
+
 /** Wait for the request of this number, counted from 0. */
 async function asked(number: number): Promise<FakeServer["asked"][number]> {
   for (let turn = 0; turn < 10 && !server.asked[number]; turn += 1) await settle();
@@ -249,9 +257,7 @@ describe("the end", () => {
 
 describe("telling", () => {
   test("a chunk of many events is one notification", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     const listener = vi.fn();
     run.subscribe(listener);
     stream.write(Array.from({ length: 100 }, (_, at) => content(at + 1, "x")).join(""));
@@ -397,9 +403,7 @@ describe("credentials", () => {
 
 describe("silence", () => {
   test("a connection that is silent for 45 seconds is broken", async () => {
-    server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { run } = await begun();
     await vi.advanceTimersByTimeAsync(44_999);
     expect(run.getSnapshot().connection.state).toBe("open");
     await vi.advanceTimersByTimeAsync(1);
@@ -409,9 +413,7 @@ describe("silence", () => {
   });
 
   test("heartbeats keep it", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     for (let beats = 0; beats < 10; beats += 1) {
       await vi.advanceTimersByTimeAsync(15_000);
       stream.write(": hb\n");
@@ -485,9 +487,7 @@ describe("waking", () => {
   });
 
   test("a page that is seen again leaves a lively connection alone", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     await vi.advanceTimersByTimeAsync(15_000);
     stream.write(": hb\n");
     await settle();
@@ -498,9 +498,7 @@ describe("waking", () => {
   });
 
   test("a connection from before the network was away is not trusted", async () => {
-    server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { run } = await begun();
     server.wake("online");
     server.stream([ended(1, 0)]);
     expect((await run.ended).outcome).toBe("completed");
@@ -527,9 +525,7 @@ describe("stopping", () => {
   });
 
   test("it is safe to repeat", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     const first = run.stop();
     expect(run.stop()).toBe(first);
     await asked(1);
@@ -566,9 +562,7 @@ describe("stopping", () => {
   });
 
   test("a lost DELETE is sent again", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     const stopped = run.stop();
     await asked(1);
     server.reply(unreachable());
@@ -581,9 +575,7 @@ describe("stopping", () => {
   });
 
   test("an end that arrives by itself ends the sending", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     const stopped = run.stop();
     await asked(1);
     server.reply(unreachable());
@@ -595,9 +587,7 @@ describe("stopping", () => {
   });
 
   test("a refusal to stop is told, and stop may be asked for again", async () => {
-    const stream = server.stream([started]);
-    const run = tail();
-    await until(run, (snapshot) => snapshot.run.model === "m");
+    const { stream, run } = await begun();
     server.reply(refusal(403));
     await expect(run.stop()).rejects.toMatchObject({ code: "forbidden" });
     expect(run.getSnapshot()).toMatchObject({ isStopping: false, connection: { state: "open" } });

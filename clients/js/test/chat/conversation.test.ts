@@ -3,7 +3,7 @@
 import { expect, test, vi } from "vitest";
 import { Conversation } from "../../src/chat/conversation.ts";
 import { FakeRun, refuse } from "./fake_server.ts";
-import { browser, last, openTab, pass, server, setVisibility, texts, withServer } from "./room.ts";
+import { askAndHear, browser, last, openTab, pass, server, setVisibility, texts, withServer } from "./room.ts";
 
 test("an answer grows as it arrives, and is completed by its outcome alone", async () => {
   const chat = openTab();
@@ -58,10 +58,7 @@ test("nothing can be asked while an answer is open, and nothing empty at all", a
 
 test("listeners are called once per frame, however much arrives in it", async () => {
   const chat = openTab();
-  chat.send("Count?");
-  await pass();
-  server.run.say("0");
-  await pass();
+  await askAndHear(chat, "Count?", "0");
   const listener = vi.fn();
   chat.subscribe(listener);
   for (let number = 1; number <= 100; number += 1) {
@@ -97,10 +94,7 @@ test("what has not changed keeps its identity", async () => {
 
 test("p4: stop cancels on the server, waits for its word, and keeps the text", async () => {
   const chat = openTab();
-  chat.send("Long?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(chat, "Long?", "Half");
   chat.stop();
   await pass();
   expect(server.of("DELETE").length).toBe(1);
@@ -111,10 +105,7 @@ test("p4: stop cancels on the server, waits for its word, and keeps the text", a
 
 test("p4: who leaves cancels nothing", async () => {
   const chat = openTab();
-  chat.send("Long?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(chat, "Long?", "Half");
   chat.close();
   await pass();
   expect(server.of("DELETE").length).toBe(0);
@@ -206,10 +197,7 @@ test("p2: a failure that would repeat offers nothing, and its question is not re
 
 test("p1: a broken connection is told, and goes on from the cursor", async () => {
   const chat = openTab();
-  chat.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(chat, "Why?", "Half");
   server.run.cut();
   await pass();
   expect(chat.getSnapshot().connection.state).toBe("waiting");
@@ -223,10 +211,7 @@ test("p1: a broken connection is told, and goes on from the cursor", async () =>
 
 test("a run that is no longer kept keeps its text here, with an honest word", async () => {
   const chat = openTab();
-  chat.send("Why?");
-  await pass();
-  server.run.say("Before");
-  await pass();
+  await askAndHear(chat, "Why?", "Before");
   server.refusals.push(refuse(410, "run_trimmed"));
   server.run.cut();
   await pass(5_000);
@@ -240,10 +225,7 @@ test("a run that is no longer kept keeps its text here, with an honest word", as
 
 test("p1: a text that the server lost gives way to what it has", async () => {
   const chat = openTab({ isPaced: true });
-  chat.send("Why?");
-  await pass();
-  server.run.say("Before");
-  await pass();
+  await askAndHear(chat, "Why?", "Before");
   server.refusals.push(refuse(409, "records_lost"));
   const lost = server.run;
   server.runs.splice(0, 1, new FakeRun(lost.id));
@@ -268,10 +250,7 @@ test("p1: a text of another length is not passed over, and can be read again", a
 
 test("p5: giving up is said, and reconnecting goes on from the cursor", async () => {
   const chat = openTab();
-  chat.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(chat, "Why?", "Half");
   server.isReachable = false;
   server.run.cut();
   await pass(600_000);

@@ -3,14 +3,11 @@
 import { expect, test } from "vitest";
 import { type ChatStorage, memoryStorage } from "../../src/chat/storage.ts";
 import { refuse } from "./fake_server.ts";
-import { browser, last, openTab, pass, server, setVisibility, texts } from "./room.ts";
+import { askAndHear, browser, last, openTab, pass, server, setVisibility, texts } from "./room.ts";
 
 test("p4: a reload in the middle of an answer goes on where it was", async () => {
   const before = openTab();
-  before.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(before, "Why?", "Half");
   window.dispatchEvent(new Event("pagehide"));
   before.close();
   server.run.say(" and");
@@ -58,10 +55,7 @@ test.each([
   [410, "run_trimmed"],
 ])("a reload that finds no run any more says so (%i)", async (status, code) => {
   const before = openTab();
-  before.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(before, "Why?", "Half");
   before.close();
   server.refusals.push(refuse(status, code));
   const after = openTab();
@@ -76,10 +70,7 @@ test.each([
 
 test("p1: a reload that finds another history reads the answer again", async () => {
   const before = openTab();
-  before.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(before, "Why?", "Half");
   before.close();
   server.refusals.push(refuse(409, "records_lost"));
   const after = openTab();
@@ -92,10 +83,7 @@ test("p1: a reload that finds another history reads the answer again", async () 
 
 test("while an answer flows it is written once a second at most, text and cursor as one", async () => {
   const chat = openTab();
-  chat.send("Count?");
-  await pass();
-  server.run.say("0");
-  await pass();
+  await askAndHear(chat, "Count?", "0");
   browser.writes.length = 0;
   for (let number = 1; number <= 100; number += 1) {
     server.run.say(` ${number}`);
@@ -166,10 +154,7 @@ test("what is stored and can't be read is as good as not there", () => {
 
 test("p1: text whose cursor can't be read is read again", async () => {
   const before = openTab();
-  before.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(before, "Why?", "Half");
   before.close();
   for (const [name, text] of browser.texts) browser.texts.set(name, text.replace('"cursor":"1"', '"cursor":"x"'));
   const after = openTab();
@@ -236,10 +221,7 @@ test("conversations with different ids know nothing of each other", async () => 
 
 test("another tab shows the question, reads the same run, and both end with the same text", async () => {
   const [one, two] = [openTab(), openTab()];
-  one.send("Why?");
-  await pass();
-  server.run.say("Tear it");
-  await pass();
+  await askAndHear(one, "Why?", "Tear it");
   expect(last(two).text).toBe("Tear it");
   expect(server.run.readers).toBe(2);
   server.run.say(" anywhere").end();
@@ -251,10 +233,7 @@ test("another tab shows the question, reads the same run, and both end with the 
 
 test("a stop in one tab ends the answer in the other", async () => {
   const [one, two] = [openTab(), openTab()];
-  one.send("Why?");
-  await pass();
-  server.run.say("Half");
-  await pass();
+  await askAndHear(one, "Why?", "Half");
   two.stop();
   await pass();
   expect([last(one).status, last(two).status]).toEqual(["cancelled", "cancelled"]);

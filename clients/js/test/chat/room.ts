@@ -39,6 +39,14 @@ export async function pass(delayMs = 50): Promise<void> {
   await vi.advanceTimersByTimeAsync(delayMs);
 }
 
+/** Ask, and let so much of the answer arrive. */
+export async function askAndHear(chat: Conversation, question: string, text: string): Promise<void> {
+  chat.send(question);
+  await pass();
+  server.run.say(text);
+  await pass();
+}
+
 export function last(conversation: Conversation): AssistantMessage {
   const message = conversation.getSnapshot().messages.at(-1);
   if (message?.role !== "assistant") throw new Error("the last message is no answer");
